@@ -1,0 +1,451 @@
+//! Participants: what each thread owns in the runtime, and how threads find each other.
+//!
+//! Every thread that touches a cell claims a [`Participant`] and gives it back when it ends. Participants are
+//! linked in a list that only grows; a new thread takes over one that is free.
+//!
+//! # Protocol: pinning
+//! 1. **Announce**: read the clock, store that version in `pinned` (P-store).
+//! 2. **Fence** (P-fence), sequentially consistent.
+//! 3. Only then sample the clock for a `read_version` and look at cells (P-look).
+//! 4. **Unpin**: store `IDLE`.
+//!
+//! # Protocol: collecting
+//! 1. The records to be reused have been unlinked before: their cells hold newer words (G-unlink).
+//! 2. **Fence** (G-fence), sequentially consistent.
+//! 3. Load `pinned` of every participant (G-scan); what is older than all that is announced may go.
+//!
+//! # The fence argument
+//! Take a reader R and a collector G. Sequentially consistent fences are totally ordered.
+//! * If R's P-fence comes first, G-scan, which follows G-fence, sees R's P-store (or a later one of R's). The records
+//!   that R may look at have stamps not older than what it announced (R1, R2 of `reclaim.rs`), so G keeps them.
+//! * If G-fence comes first, R's P-look sees everything before G-fence: the new words, and a clock of at least the
+//!   version that replaced them. R reads the new words and does not walk behind them.
+//!
+//! Without either fence both could miss: G scans before R's announcement is visible, R looks before G's unlinking is.
+//!
+//! # Invariants
+//! * **P1** `garbage`, `transaction` and the `Cell`s of a participant are touched by the thread that claimed it alone.
+//! * **P2** While pinned, the announced version does not grow: references handed out stay valid until the unpin.
+//! * **P3** A participant is never freed.
+//!
+//! The announcement of a version rather than an epoch follows the idea of *version-based reclamation*: G. Sheffi,
+//! M. Herlihy, E. Petrank, *VBR: Version Based Reclamation*, SPAA 2021, and the quiescence of epoch
+//! reclamation: K. Fraser, *Practical lock-freedom*, 2004.
+
+use std::cell::{Cell, UnsafeCell};
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::sync::Mutex;
+
+use crossbeam_utils::CachePadded;
+
+use crate::clock::Version;
+use crate::domain::DOMAIN;
+use crate::reclaim::{Garbage, Retired};
+use crate::stats::Counters;
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence, fence_after_exchange, lock};
+use crate::transaction::State;
+use crate::versioned_lock::Owner;
+
+/// The announcement of a thread that looks at nothing.
+const IDLE: u64 = u64::MAX;
+/// Set in an announcement by a thread that will not walk into the past: it needs values kept, but not words.
+const PRESENT: u64 = 1;
+
+/// What one thread owns.
+#[derive(Debug)]
+pub(crate) struct Participant {
+    pinned: CachePadded<AtomicU64>,
+    pub(crate) counters: CachePadded<Counters>,
+    id: u32,
+    claimed: AtomicBool,
+    next: *mut Participant,
+    pins: Cell<u32>,
+    running: Cell<Option<&'static Location<'static>>>,
+    collecting: Cell<bool>,
+    garbage: UnsafeCell<Garbage>,
+    transaction: UnsafeCell<State>,
+}
+
+// SAFETY: other threads use `pinned`, `counters`, `claimed`, `id` and `next` only, which are atomic or never change (P1).
+unsafe impl Sync for Participant {}
+
+impl Participant {
+    fn new(id: u32) -> Self {
+        Self {
+            pinned: CachePadded::new(AtomicU64::new(IDLE)),
+            counters: CachePadded::new(Counters::new()),
+            id,
+            claimed: AtomicBool::new(true),
+            next: std::ptr::null_mut(),
+            pins: Cell::new(0),
+            running: Cell::new(None),
+            collecting: Cell::new(false),
+            garbage: UnsafeCell::new(Garbage::new()),
+            transaction: UnsafeCell::new(State::new()),
+        }
+    }
+
+    /// The number that names this participant in locks.
+    #[inline]
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Where the transaction that runs on this thread was started.
+    #[inline]
+    pub(crate) fn running(&self) -> Option<&'static Location<'static>> {
+        self.running.get()
+    }
+
+    /// Says that a transaction runs, or that it has ended.
+    #[inline]
+    pub(crate) fn set_running(&self, at: Option<&'static Location<'static>>) {
+        self.running.set(at);
+    }
+
+    /// The memory of the transaction that runs on this thread.
+    #[inline]
+    pub(crate) fn state(&self) -> NonNull<State> {
+        // SAFETY: the address of a field is not null.
+        unsafe { NonNull::new_unchecked(self.transaction.get()) }
+    }
+
+    /// Uses the records of this thread. `edit` must not run user code (R5).
+    #[inline]
+    pub(crate) fn with_garbage<R>(&self, edit: impl FnOnce(&mut Garbage) -> R) -> R {
+        // SAFETY: this thread alone uses it (P1), and `edit` does not come back here (R5).
+        edit(unsafe { &mut *self.garbage.get() })
+    }
+
+    /// Pins, for looking at present versions alone.
+    #[inline]
+    pub(crate) fn pin(&self) -> Pin<'_> {
+        let pins = self.pins.get();
+        self.pins.set(pins + 1);
+        if pins == 0 {
+            self.announce(DOMAIN.clock.at_least(), PRESENT);
+        }
+        Pin { participant: self }
+    }
+
+    /// Pins, for looking also at past versions.
+    #[inline]
+    pub(crate) fn pin_for_history(&self) {
+        let pins = self.pins.get();
+        self.pins.set(pins + 1);
+        if pins == 0 {
+            self.announce(DOMAIN.clock.at_least(), 0);
+        } else {
+            // What is announced stays as old as it is (P2), but now words are kept, too.
+            // Relaxed: our own store.
+            let announced = self.pinned.load(Ordering::Relaxed);
+            self.announce(Version::new(announced >> 1), 0);
+        }
+    }
+
+    #[inline]
+    fn announce(&self, version: Version, mode: u64) {
+        let announcement = version.get() << 1 | mode;
+        // Release: what was read under the announcement before is done before this one is seen. An exchange rather than a
+        // store, because with the fence it is the cheaper of the two on x86.
+        self.pinned.swap(announcement, Ordering::Release);
+        // SeqCst: the P-fence; its partner is the G-fence in `collect`.
+        fence_after_exchange();
+    }
+
+    /// Says that this thread will not walk into the past any more: it has written, so it must commit at the present.
+    #[inline]
+    pub(crate) fn renounce_history(&self) {
+        // Relaxed: our own store.
+        let announced = self.pinned.load(Ordering::Relaxed);
+        // Release: the records this thread walked over were read before whoever sees this store reuses them.
+        self.pinned.store(announced | PRESENT, Ordering::Release);
+    }
+
+    /// Ends one `pin` or `pin_for_history`.
+    #[inline]
+    pub(crate) fn unpin(&self) {
+        let pins = self.pins.get() - 1;
+        self.pins.set(pins);
+        if pins == 0 {
+            // Release: pairs with the acquire in `oldest`; what this thread read was read before it is destroyed.
+            self.pinned.store(IDLE, Ordering::Release);
+        }
+    }
+
+    /// Reuses and destroys what nobody can look at, if enough has gathered.
+    #[inline]
+    pub(crate) fn collect_if_due(&self) {
+        if self.with_garbage(|garbage| garbage.is_due()) {
+            self.collect();
+        }
+    }
+
+    /// Reuses and destroys what nobody can look at. Runs destructors of user values.
+    #[cold]
+    pub(crate) fn collect(&self) {
+        if self.pins.get() > 0 || self.collecting.replace(true) {
+            return;
+        }
+        // SeqCst: the G-fence; its partner is the P-fence in `announce`.
+        fence(Ordering::SeqCst);
+        let oldest = DOMAIN.registry.oldest();
+        self.with_garbage(|garbage| garbage.recycle_words(oldest.for_words));
+        while let Some(retired) = self.with_garbage(|garbage| garbage.next_value(oldest.for_values)) {
+            // SAFETY: no thread announced a version as old as the stamp, so nobody looks at the value (R2).
+            unsafe { retired.destroy() };
+        }
+        DOMAIN.orphans.collect(oldest.for_values);
+        self.collecting.set(false);
+    }
+
+    /// Retires a value that is no cell's old version, and that nobody can newly reach.
+    ///
+    /// # Safety
+    /// As for [`crate::reclaim::Destructor`], once every thread that is pinned now has unpinned.
+    pub(crate) unsafe fn retire_value(&self, retired: Retired) {
+        // Whoever still looks at the value pinned before it was given up, which happened before this call; so the
+        // clock read here is not older than what they announced.
+        let stamp = DOMAIN.clock.now();
+        // SAFETY: the stamp is as R2 asks for; the rest is the caller's duty.
+        self.with_garbage(|garbage| unsafe { garbage.retire_value(retired, stamp) });
+        if self.pins.get() == 0 {
+            self.collect_if_due();
+        }
+    }
+
+    /// Hands over what the next thread must not wait for, and lets the next thread claim this participant.
+    fn release(&self) {
+        if self.with_garbage(|garbage| garbage.has_values()) {
+            self.collect();
+        }
+        let left = self.with_garbage(Garbage::drain_values);
+        if !left.is_empty() {
+            DOMAIN.orphans.add(left);
+        }
+    }
+
+    fn disclaim(&self) {
+        // Release: the next thread to claim acquires all that this one did to its participant (P1).
+        self.claimed.store(false, Ordering::Release);
+    }
+}
+
+/// A participant that is pinned for looking at present versions; unpins when dropped.
+#[derive(Debug)]
+pub(crate) struct Pin<'a> {
+    participant: &'a Participant,
+}
+
+impl Drop for Pin<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.participant.unpin();
+    }
+}
+
+/// The oldest announcements there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Oldest {
+    /// Of those who may walk into the past.
+    for_words: Version,
+    /// Of everybody.
+    pub(crate) for_values: Version,
+}
+
+/// The list of all participants.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    first: AtomicPtr<Participant>,
+    count: AtomicU32,
+}
+
+impl Registry {
+    pub(crate) const fn new() -> Self {
+        Self { first: AtomicPtr::new(std::ptr::null_mut()), count: AtomicU32::new(0) }
+    }
+
+    /// All participants, claimed or not.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static Participant> {
+        // Acquire: pairs with the release in `add`; the participant's fields are visible.
+        let mut next = self.first.load(Ordering::Acquire);
+        std::iter::from_fn(move || {
+            // SAFETY: participants are never freed (P3), and `next` is null or one of them.
+            let participant: &'static Participant = unsafe { next.as_ref() }?;
+            next = participant.next;
+            Some(participant)
+        })
+    }
+
+    fn oldest(&self) -> Oldest {
+        let forever = Version::new(u64::MAX);
+        let mut oldest = Oldest { for_words: forever, for_values: forever };
+        for participant in self.iter() {
+            // Acquire: pairs with the releases in `announce`, `renounce_history` and `unpin`: what the participant
+            // looked at before is done with.
+            let announced = participant.pinned.load(Ordering::Acquire);
+            if announced == IDLE {
+                continue;
+            }
+            let version = Version::new(announced >> 1);
+            oldest.for_values = oldest.for_values.min(version);
+            if announced & PRESENT == 0 {
+                oldest.for_words = oldest.for_words.min(version);
+            }
+        }
+        oldest
+    }
+
+    /// Whether some other thread has a participant.
+    pub(crate) fn has_others(&self, me: &Participant) -> bool {
+        // Relaxed: a hint; nothing is read on its account.
+        self.iter().any(|other| other.id != me.id && other.claimed.load(Ordering::Relaxed))
+    }
+
+    fn claim(&self) -> &'static Participant {
+        let free = self.iter().find(|participant| {
+            // Relaxed: only a hint to save the exchange. Acquire: pairs with `disclaim` (P1).
+            !participant.claimed.load(Ordering::Relaxed)
+                && participant.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        });
+        free.unwrap_or_else(|| self.add())
+    }
+
+    fn add(&self) -> &'static Participant {
+        // Relaxed: a number of one's own is all that is asked for.
+        let id = self.count.fetch_add(1, Ordering::Relaxed);
+        assert!(id < Owner::PARTICIPANTS, "more than {} threads use transactions at once", Owner::PARTICIPANTS);
+        let participant = Box::leak(Box::new(Participant::new(id)));
+        // Relaxed: the exchange below checks it.
+        let mut first = self.first.load(Ordering::Relaxed);
+        loop {
+            participant.next = first;
+            // Release: pairs with the acquire in `iter`. Acquire on failure is not needed, as `first` is only linked.
+            match self.first.compare_exchange_weak(first, participant, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return participant,
+                Err(newer) => first = newer,
+            }
+        }
+    }
+}
+
+/// Values left behind by threads that have ended.
+#[derive(Debug)]
+pub(crate) struct Orphans {
+    values: Mutex<Vec<(Retired, Version)>>,
+    any: AtomicBool,
+}
+
+// SAFETY: the values come from cells, whose types are `Send`.
+unsafe impl Send for Orphans {}
+// SAFETY: the list is behind a lock, and the values come from cells, whose types are `Send` and `Sync`.
+unsafe impl Sync for Orphans {}
+
+impl Orphans {
+    pub(crate) const fn new() -> Self {
+        Self { values: Mutex::new(Vec::new()), any: AtomicBool::new(false) }
+    }
+
+    fn add(&self, mut values: Vec<(Retired, Version)>) {
+        lock(&self.values).append(&mut values);
+        // Relaxed: a hint; the list itself is behind the lock.
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    fn collect(&self, oldest: Version) {
+        // Relaxed: a hint; who misses it now collects later.
+        if !self.any.load(Ordering::Relaxed) {
+            return;
+        }
+        let ready = {
+            let mut values = lock(&self.values);
+            let ready: Vec<_> = values.extract_if(.., |(_, stamp)| *stamp < oldest).collect();
+            // Relaxed: as above; stored under the lock, so it fits the list.
+            self.any.store(!values.is_empty(), Ordering::Relaxed);
+            ready
+        };
+        for (retired, _) in ready {
+            // SAFETY: no thread announced a version as old as the stamp, so nobody looks at the value (R2).
+            unsafe { retired.destroy() };
+        }
+    }
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Participant> = const { Cell::new(std::ptr::null()) };
+    static RELEASE: ReleaseAtExit = const { ReleaseAtExit(Cell::new(None)) };
+}
+
+/// Gives the participant back when the thread ends.
+struct ReleaseAtExit(Cell<Option<&'static Participant>>);
+
+impl Drop for ReleaseAtExit {
+    fn drop(&mut self) {
+        if let Some(participant) = self.0.take() {
+            give_back(participant);
+        }
+    }
+}
+
+/// Ends this thread's use of `participant`.
+fn give_back(participant: &'static Participant) {
+    // Destructors run by `release` may use cells, and find the participant still in place.
+    participant.release();
+    CURRENT.set(std::ptr::null());
+    participant.disclaim();
+}
+
+/// Calls `use_it` with this thread's participant.
+#[inline]
+pub(crate) fn with_current<R>(use_it: impl FnOnce(&'static Participant) -> R) -> R {
+    let current = CURRENT.get();
+    // SAFETY: null, or a participant that this thread claimed; those are never freed (P3).
+    match unsafe { current.as_ref() } {
+        Some(participant) => use_it(participant),
+        None => with_new(use_it),
+    }
+}
+
+#[cold]
+fn with_new<R>(use_it: impl FnOnce(&'static Participant) -> R) -> R {
+    struct GiveBack(&'static Participant);
+    impl Drop for GiveBack {
+        fn drop(&mut self) {
+            give_back(self.0);
+        }
+    }
+
+    let participant = DOMAIN.registry.claim();
+    CURRENT.set(participant);
+    // While the thread is torn down, nothing more runs at its end: claim for this one use.
+    let for_one_use = RELEASE.try_with(|release| release.0.set(Some(participant))).is_err();
+    let _give_back = for_one_use.then(|| GiveBack(participant));
+    use_it(participant)
+}
+
+/// Destroys the replaced values and dropped [`Shared`](crate::Shared) of this thread, and of threads that have ended,
+/// that nobody can look at any more.
+///
+/// Threads do this by themselves as they go on with transactions; call it where a thread will be idle for long, or a
+/// test wants to see a destructor run. Values that a transaction of another thread may still look at stay for later.
+///
+/// Does nothing inside a transaction.
+///
+/// # Complexity
+/// Linear in the number of threads and in what there is to destroy.
+///
+/// # Examples
+/// ```
+/// use optimist::{TVar, collect};
+/// use std::sync::Arc;
+///
+/// let value = Arc::new(());
+/// let var = TVar::new(Some(Arc::clone(&value)));
+/// var.store(None);
+/// collect();
+/// assert_eq!(Arc::strong_count(&value), 1);
+/// ```
+pub fn collect() {
+    with_current(Participant::collect);
+}

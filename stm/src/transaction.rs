@@ -1,0 +1,667 @@
+//! An attempt of a transaction: what it has seen, and how it reads and writes.
+//!
+//! [`State`] is the memory of an attempt, kept by its thread from one attempt to the next; [`Tx`] is the view of it that
+//! user code is given.
+//!
+//! # Protocol
+//! The attempt is in one of three modes.
+//! * **Present**: every cell read was within `read_version`. A cell that is newer makes it **extend**: if no cell read so
+//!   far has changed, `read_version` is raised to now. If one has, and nothing was written, it goes on in the
+//!   past; otherwise it is doomed.
+//! * **Past**: a reader alone. It reads every cell as it was at `read_version`, from the history if need be.
+//! * **Token**: the holder of the token. It owns each cell before it reads it, so that what it has read cannot change.
+//!
+//! # Invariants
+//! * **X1** (opacity) What has been read is the state of the cells at `read_version`, in Token mode at any moment
+//!   since.
+//! * **X2** A doomed attempt reads and writes nothing more: `limit` is closed and `write_ready` is off, so that every
+//!   access takes its slow path, which refuses. Whatever the body returns then, the attempt has no effect.
+//! * **X3** A cell that the attempt owns is in its read set, which is what is disowned at the end.
+//! * **X4** An attempt that has written is not in the past and needs no history.
+//!
+//! Extension is due to T. Riegel, P. Felber, C. Fetzer, *A Lazy Snapshot Algorithm with Eager Validation*, DISC 2006.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::ptr::NonNull;
+
+use crate::arena::Arena;
+use crate::cell::RawCell;
+use crate::clock::Version;
+use crate::domain::DOMAIN;
+use crate::error::{Abort, Cause, Stm};
+use crate::hooks::{Hooks, When};
+use crate::participant::Participant;
+use crate::read_set::ReadSet;
+use crate::reader::{ReadTx, sealed::Reader};
+use crate::reclaim::{Destructor, Word};
+use crate::storage;
+use crate::token::Ticket;
+use crate::versioned_lock::Limit;
+use crate::write_set::WriteSet;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Present,
+    Past,
+    Token,
+}
+
+/// The memory of an attempt.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// What the fast path of a read accepts (X2).
+    limit: Limit,
+    /// Whether a write to a new cell may simply be buffered (X2).
+    write_ready: bool,
+    pub(crate) reads: ReadSet,
+    pub(crate) writes: WriteSet,
+    read_version: Version,
+    mode: Mode,
+    doomed: Option<Cause>,
+    /// Whether the attempt has written, so that it must commit at the present (X4).
+    renounced: bool,
+    /// Cells looked at by extensions.
+    extension_work: usize,
+    arena: Arena,
+    pub(crate) hooks: Hooks,
+    /// The cells whose waiters the commit must wake, by address.
+    pub(crate) to_wake: Vec<usize>,
+    pub(crate) ticket: Option<Ticket>,
+    attempt: u64,
+    /// Whether an earlier attempt of this transaction went on in the past and then had to write.
+    must_stay_present: bool,
+    /// Whether the next attempt must hold the token.
+    must_escalate: bool,
+    /// Where the transaction became irrevocable.
+    irrevocable: Option<&'static Location<'static>>,
+    participant: Option<NonNull<Participant>>,
+}
+
+impl State {
+    /// Extensions of an attempt that only reads may look at this many cells, and at twice as many as it has read, before it goes
+    /// on in the past: reading stays linear however busy the writers are.
+    const FREE_EXTENSION_WORK: usize = 512;
+
+    pub(crate) const fn new() -> Self {
+        Self {
+            limit: Limit::CLOSED,
+            write_ready: false,
+            reads: ReadSet::new(),
+            writes: WriteSet::new(),
+            read_version: Version::FIRST,
+            mode: Mode::Present,
+            doomed: None,
+            renounced: false,
+            extension_work: 0,
+            arena: Arena::new(),
+            hooks: Hooks::new(),
+            to_wake: Vec::new(),
+            ticket: None,
+            attempt: 0,
+            must_stay_present: false,
+            must_escalate: false,
+            irrevocable: None,
+            participant: None,
+        }
+    }
+
+    /// Starts an attempt of a participant that has just pinned for history. With a ticket, the token is held.
+    #[inline]
+    pub(crate) fn begin(&mut self, participant: &Participant, start: Start) {
+        let holds_token = start.ticket.is_some();
+        self.participant = Some(NonNull::from(participant));
+        self.attempt = start.attempt;
+        self.must_stay_present = start.must_stay_present;
+        self.must_escalate = false;
+        self.irrevocable = None;
+        self.doomed = None;
+        self.renounced = false;
+        self.write_ready = false;
+        self.extension_work = 0;
+        self.ticket = start.ticket;
+        self.mode = if holds_token { Mode::Token } else { Mode::Present };
+        self.read_version = DOMAIN.clock.now();
+        if holds_token {
+            self.renounce();
+        }
+        self.open();
+    }
+
+    /// Starts a snapshot of a participant that has just pinned for history.
+    #[inline]
+    pub(crate) fn begin_snapshot(&mut self) {
+        self.read_version = DOMAIN.clock.now();
+    }
+
+    /// Keeps a value of bits until the attempt, or the snapshot, ends.
+    pub(crate) fn keep<T: 'static>(&mut self, value: T) -> *const T {
+        debug_assert!(storage::is_bits::<T>());
+        self.arena.keep(value)
+    }
+
+    /// Empties the state after the attempt; the arena's values end here.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.limit = Limit::CLOSED;
+        self.write_ready = false;
+        self.reads.clear();
+        self.arena.clear();
+    }
+
+    fn participant(&self) -> &Participant {
+        let participant = self.participant.expect("set when an attempt begins");
+        // SAFETY: participants are never freed (P3).
+        unsafe { participant.as_ref() }
+    }
+
+    pub(crate) fn read_version(&self) -> Version {
+        self.read_version
+    }
+
+    /// The limit of what has been read, whatever the fast path accepts.
+    pub(crate) fn read_limit(&self) -> Limit {
+        Limit::at(self.read_version)
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    pub(crate) fn doomed(&self) -> Option<Cause> {
+        self.doomed
+    }
+
+    pub(crate) fn irrevocable(&self) -> Option<&'static Location<'static>> {
+        self.irrevocable
+    }
+
+    pub(crate) fn must_escalate(&self) -> bool {
+        self.must_escalate
+    }
+
+    pub(crate) fn must_stay_present(&self) -> bool {
+        self.must_stay_present
+    }
+
+    /// Ends the attempt (X2).
+    #[cold]
+    pub(crate) fn doom(&mut self, cause: Cause) -> Abort {
+        self.doomed = Some(cause);
+        self.limit = Limit::CLOSED;
+        self.write_ready = false;
+        Abort::new()
+    }
+
+    /// Takes back the end of an attempt that retried.
+    pub(crate) fn revive(&mut self) {
+        debug_assert_eq!(self.doomed, Some(Cause::Retry));
+        self.doomed = None;
+        self.open();
+    }
+
+    /// Lets the fast paths do what the mode allows.
+    #[inline]
+    fn open(&mut self) {
+        if self.mode != Mode::Token {
+            self.limit = Limit::at(self.read_version);
+            self.write_ready = self.renounced;
+        }
+    }
+
+    fn renounce(&mut self) {
+        self.renounced = true;
+        self.participant().renounce_history();
+    }
+
+    /// Reads a cell that the attempt has not written, if it is within `limit`.
+    #[inline]
+    fn read_fast(&mut self, cell: &RawCell) -> Option<Word> {
+        if self.writes.may_contain(cell) {
+            return None;
+        }
+        let word = cell.read_within(self.limit)?;
+        self.reads.push(cell);
+        Some(word)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_slow(&mut self, cell: &RawCell, lend: bool) -> Stm<Word> {
+        if self.doomed.is_some() {
+            return Err(Abort::new());
+        }
+        if self.writes.may_contain(cell) {
+            let buffered = if lend { self.writes.lend(cell) } else { self.writes.get(cell) };
+            if let Some(word) = buffered {
+                return Ok(word);
+            }
+        }
+        if self.mode == Mode::Token {
+            self.own(cell);
+            return Ok(cell.read_now().1);
+        }
+        if self.mode == Mode::Present {
+            self.read_present(cell)
+        } else {
+            // SAFETY: the attempt pinned for history before it sampled `read_version`, and has not renounced (X4).
+            Ok(unsafe { cell.read_at(self.read_version) })
+        }
+    }
+
+    fn read_present(&mut self, cell: &RawCell) -> Stm<Word> {
+        loop {
+            let (sample, word) = cell.read_now();
+            if sample.is_within(self.limit) {
+                self.reads.push(cell);
+                return Ok(word);
+            }
+            if self.may_extend() && self.extend() {
+                continue;
+            }
+            if self.renounced || self.must_stay_present {
+                return Err(self.doom(Cause::Read));
+            }
+            self.mode = Mode::Past;
+            self.participant().counters.went_past();
+            // SAFETY: as in `read_slow`.
+            return Ok(unsafe { cell.read_at(self.read_version) });
+        }
+    }
+
+    fn may_extend(&self) -> bool {
+        let budget = Self::FREE_EXTENSION_WORK + 2 * self.reads.len();
+        self.renounced || self.must_stay_present || self.extension_work + self.reads.len() <= budget
+    }
+
+    /// Raises `read_version` to now if nothing that was read has changed.
+    fn extend(&mut self) -> bool {
+        let now = DOMAIN.clock.now();
+        self.extension_work += self.reads.len();
+        let unchanged = self.reads.is_unchanged(self.limit);
+        if unchanged {
+            self.read_version = now;
+            self.limit = Limit::at(now);
+            self.participant().counters.extended();
+        }
+        unchanged
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_slow(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) -> Stm<()> {
+        let ready = self.ready_to_write();
+        if let Err(abort) = ready {
+            self.writes.bury(word, destructor);
+            return Err(abort);
+        }
+        if self.writes.may_contain(cell) && self.writes.overwrite(cell, word) {
+            return Ok(());
+        }
+        if self.mode == Mode::Token {
+            self.own(cell);
+        }
+        self.writes.push(cell, word, destructor);
+        Ok(())
+    }
+
+    /// Makes the first write possible.
+    fn ready_to_write(&mut self) -> Stm<()> {
+        if self.doomed.is_some() {
+            return Err(Abort::new());
+        }
+        if self.mode == Mode::Past {
+            self.must_stay_present = true;
+            return Err(self.doom(Cause::Read));
+        }
+        if !self.renounced {
+            self.renounce();
+            self.open();
+        }
+        Ok(())
+    }
+
+    /// Marks a cell as owned, waiting for a committer that holds it. Committers wait for nobody, so there is no deadlock.
+    fn own(&mut self, cell: &RawCell) {
+        loop {
+            let sample = cell.lock.sample_unlocked();
+            if sample.is_owned() {
+                return;
+            }
+            if cell.lock.try_own(sample) {
+                break;
+            }
+        }
+        self.reads.push(cell);
+        // All that has been read is owned, so it is unchanged up to now.
+        self.read_version = DOMAIN.clock.now();
+    }
+
+    /// Owns all cells read and written so far, if what was read is unchanged; the attempt holds the ticket.
+    fn own_all(&mut self) -> bool {
+        for cell in self.reads.iter() {
+            loop {
+                let sample = cell.lock.sample_unlocked();
+                if !sample.is_within(self.limit) {
+                    return false;
+                }
+                if sample.is_owned() || cell.lock.try_own(sample) {
+                    break;
+                }
+            }
+        }
+        for index in 0..self.writes.entries().len() {
+            let cell = self.writes.entries()[index].cell;
+            // SAFETY: the cell outlives the attempt (W1).
+            self.own(unsafe { &*cell });
+        }
+        true
+    }
+
+    /// Ends the ownership of all cells (X3).
+    pub(crate) fn disown_all(&mut self) {
+        for cell in self.reads.iter() {
+            // Only the holder of the token marks cells, and the attempt still is that.
+            if cell.lock.sample().is_owned() {
+                cell.lock.disown();
+            }
+        }
+    }
+
+    fn become_irrevocable(&mut self, at: &'static Location<'static>) -> Stm<()> {
+        if self.doomed.is_some() {
+            return Err(Abort::new());
+        }
+        if self.mode == Mode::Present {
+            self.ticket = DOMAIN.token.try_take();
+            if self.ticket.is_some() && self.own_all() {
+                self.mode = Mode::Token;
+                self.renounce();
+                self.limit = Limit::CLOSED;
+                self.write_ready = false;
+                self.participant().counters.escalated();
+            } else if self.ticket.is_some() {
+                self.disown_all();
+            }
+        }
+        if self.mode != Mode::Token {
+            self.must_escalate = true;
+            return Err(self.doom(Cause::Token));
+        }
+        self.irrevocable.get_or_insert(at);
+        Ok(())
+    }
+}
+
+/// What an attempt starts with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) attempt: u64,
+    pub(crate) must_stay_present: bool,
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// A running transaction, as its body sees it.
+///
+/// [`atomically`](crate::atomically) and its kin hand it out. What is read through it is one consistent state, and
+/// what is written appears at once or not at all. It belongs to its thread and its attempt, and cannot leave either.
+///
+/// # Examples
+/// ```
+/// use optimist::{Stm, TVar, Tx, atomically};
+///
+/// fn transfer(tx: &mut Tx<'_>, from: &TVar<u64>, to: &TVar<u64>, amount: u64) -> Stm<()> {
+///     let balance = from.read(tx)?;
+///     tx.check(balance >= amount)?;
+///     from.write(tx, balance - amount)?;
+///     to.modify(tx, |balance| *balance += amount)
+/// }
+///
+/// let (ada, alan) = (TVar::new(100), TVar::new(0));
+/// atomically(|tx| transfer(tx, &ada, &alan, 30));
+/// assert_eq!((ada.load(), alan.load()), (70, 30));
+/// ```
+#[repr(transparent)]
+pub struct Tx<'tx> {
+    pub(crate) state: State,
+    /// Invariant in the lifetime; neither `Send` nor `Sync`.
+    marker: PhantomData<(Cell<&'tx ()>, *mut ())>,
+}
+
+impl fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx")
+            .field("attempt", &self.state.attempt)
+            .field("reads", &self.state.reads.len())
+            .field("writes", &self.state.writes.entries().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'tx> Tx<'tx> {
+    /// The view of an attempt's memory.
+    ///
+    /// # Safety
+    /// `state` is this thread's, an attempt runs on it, and nothing else uses it as long as the result is used.
+    #[inline]
+    pub(crate) unsafe fn over<'a>(state: NonNull<State>) -> &'a mut Self {
+        // SAFETY: `Tx` is transparent over `State`; the rest is the caller's duty.
+        unsafe { state.cast::<Self>().as_mut() }
+    }
+
+    #[inline]
+    pub(crate) fn write_word(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) -> Stm<()> {
+        let state = &mut self.state;
+        if state.write_ready && !state.writes.may_contain(cell) {
+            state.writes.push(cell, word, destructor);
+            return Ok(());
+        }
+        state.write_slow(cell, word, destructor)
+    }
+
+    /// The buffered word of `cell`, if its value may be edited in place.
+    #[inline]
+    pub(crate) fn editable_word(&self, cell: &RawCell) -> Option<Word> {
+        let may_be = self.state.writes.may_contain(cell) && self.state.doomed.is_none();
+        if may_be { self.state.writes.editable(cell) } else { None }
+    }
+
+    pub(crate) fn hooks(&mut self) -> &mut Hooks {
+        &mut self.state.hooks
+    }
+
+    /// Ends the attempt and waits until a cell that it has read changes; then the transaction runs again.
+    ///
+    /// Within [`or_else`](Self::or_else), goes on with the other branch instead.
+    ///
+    /// # Blocks
+    /// Nothing by itself: the transaction sleeps once the body has passed the [`Abort`] on.
+    ///
+    /// # Errors
+    /// Always.
+    ///
+    /// # Panics
+    /// The transaction, not this call: when nothing has been read, so that no change could end the wait; and when it has become
+    /// [irrevocable](Self::irrevocable).
+    ///
+    /// # Examples
+    /// ```
+    /// use optimist::{TVar, atomically};
+    /// use std::thread;
+    ///
+    /// let mailbox = TVar::new(None);
+    /// thread::scope(|scope| {
+    ///     scope.spawn(|| mailbox.store(Some("hello")));
+    ///     let message = atomically(|tx| match mailbox.replace(tx, None)? {
+    ///         Some(message) => Ok(message),
+    ///         None => tx.retry(),
+    ///     });
+    ///     assert_eq!(message, "hello");
+    /// });
+    /// ```
+    #[cold]
+    pub fn retry<R>(&mut self) -> Stm<R> {
+        if self.state.doomed.is_none() {
+            _ = self.state.doom(Cause::Retry);
+        }
+        Err(Abort::new())
+    }
+
+    /// Goes on if `condition` holds, and otherwise [retries](Self::retry).
+    ///
+    /// # Errors
+    /// As [`retry`](Self::retry), if `condition` is false.
+    ///
+    /// # Examples
+    /// ```
+    /// use optimist::{TVar, atomically};
+    ///
+    /// let stock = TVar::new(3);
+    /// atomically(|tx| {
+    ///     let left = stock.read(tx)?;
+    ///     tx.check(left > 0)?;
+    ///     stock.write(tx, left - 1)
+    /// });
+    /// assert_eq!(stock.load(), 2);
+    /// ```
+    #[inline]
+    pub fn check(&mut self, condition: bool) -> Stm<()> {
+        if condition { Ok(()) } else { self.retry() }
+    }
+
+    /// Has `hook` run once the transaction has committed, and waits are woken; by this thread, outside of any transaction.
+    ///
+    /// Hooks run in the order in which they were registered. One registered in a part that was undone, or in an attempt
+    /// that did not commit, does not run.
+    ///
+    /// # Panics
+    /// A panic of `hook` comes out of the call that ran the transaction, after all other hooks have run. The
+    /// transaction stays committed.
+    ///
+    /// # Examples
+    /// ```
+    /// use optimist::{TVar, atomically};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let sent = Rc::new(Cell::new(0));
+    /// let outbox = TVar::new(0);
+    /// atomically(|tx| {
+    ///     let sent = Rc::clone(&sent);
+    ///     tx.after_commit(move || sent.set(sent.get() + 1));
+    ///     outbox.modify(tx, |count| *count += 1)
+    /// });
+    /// assert_eq!(sent.get(), 1);
+    /// ```
+    pub fn after_commit(&mut self, hook: impl FnOnce() + 'static) {
+        self.state.hooks.add(When::Commit, Box::new(hook));
+    }
+
+    /// Has `hook` run once this attempt has ended without effect, for whatever reason; by this thread, outside of any
+    /// transaction.
+    ///
+    /// Hooks run in reverse order of registration, before the next attempt. One registered in a part
+    /// that was undone runs in any case.
+    ///
+    /// # Panics
+    /// A panic of `hook` comes out of the call that ran the transaction, after all other hooks have run.
+    ///
+    /// # Examples
+    /// ```
+    /// use optimist::{Cancel, try_atomically};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let undone = Rc::new(Cell::new(false));
+    /// let outcome = try_atomically(|tx| {
+    ///     let undone = Rc::clone(&undone);
+    ///     tx.after_abort(move || undone.set(true));
+    ///     Err::<(), _>(Cancel::new("no"))
+    /// });
+    /// assert!(outcome.is_err() && undone.get());
+    /// ```
+    pub fn after_abort(&mut self, hook: impl FnOnce() + 'static) {
+        self.state.hooks.add(When::Abort, Box::new(hook));
+    }
+
+    /// Makes sure that this attempt commits: from here on no other transaction can make it run again.
+    ///
+    /// Call it before doing what cannot be undone: input and output, a call into foreign code. What follows it in the body runs
+    /// exactly once. It may end the attempt, so that the body up to here is run again.
+    ///
+    /// One transaction at a time can be irrevocable. It owns each cell from when it reads it: others who want
+    /// to write such a cell wait until it has ended; readers, and writers of other cells, do not.
+    ///
+    /// # Blocks
+    /// Between attempts, until no other transaction is irrevocable or escalated; the best
+    /// [priority](crate::Priority) goes first.
+    ///
+    /// # Errors
+    /// [`Abort`] when the attempt must be run again; pass it on with `?`.
+    ///
+    /// # Panics
+    /// The transaction, when it [retries](Self::retry) after this: it would have to run again. The body may still
+    /// cancel or panic; what it wrote to cells is then undone as always.
+    ///
+    /// # Examples
+    /// ```
+    /// use optimist::{TVar, atomically};
+    /// use std::cell::Cell;
+    ///
+    /// let printed = Cell::new(0);
+    /// let account = TVar::new(100);
+    /// atomically(|tx| {
+    ///     let balance = account.read(tx)?;
+    ///     tx.irrevocable()?;
+    ///     printed.set(printed.get() + 1); // Stands for printing a receipt.
+    ///     account.write(tx, balance - 30)
+    /// });
+    /// assert_eq!((printed.get(), account.load()), (1, 70));
+    /// ```
+    #[track_caller]
+    pub fn irrevocable(&mut self) -> Stm<()> {
+        self.state.become_irrevocable(Location::caller())
+    }
+
+    /// The number of this attempt, from one on. It counts attempts that lost, and those that retried.
+    ///
+    /// # Examples
+    /// ```
+    /// use optimist::atomically;
+    ///
+    /// assert_eq!(atomically(|tx| Ok(tx.attempt())), 1);
+    /// ```
+    #[must_use]
+    pub fn attempt(&self) -> u64 {
+        self.state.attempt
+    }
+}
+
+impl<'tx> Reader<'tx> for Tx<'tx> {
+    #[inline]
+    fn read_word(&mut self, cell: &RawCell) -> Stm<Word> {
+        match self.state.read_fast(cell) {
+            Some(word) => Ok(word),
+            None => self.state.read_slow(cell, false),
+        }
+    }
+
+    #[inline]
+    fn lend_word(&mut self, cell: &RawCell) -> Stm<Word> {
+        match self.state.read_fast(cell) {
+            Some(word) => Ok(word),
+            None => self.state.read_slow(cell, true),
+        }
+    }
+
+    fn keep<T: 'static>(&mut self, value: T) -> &'tx T {
+        // SAFETY: the value is kept until the attempt ends, which is when `'tx` does.
+        unsafe { &*self.state.keep(value) }
+    }
+}
+
+impl<'tx> ReadTx<'tx> for Tx<'tx> {
+    fn is_writable(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,329 @@
+//! The write set: what an attempt will write, and how parts of it are undone.
+//!
+//! Small sets are scanned; larger ones have a hash index, so that a transaction of 100,000 writes stays linear.
+//!
+//! # Protocol: savepoints
+//! Every savepoint has a level, larger than all before. An entry remembers the level at which its word was buffered.
+//! Overwriting a word of an older level first saves it in the undo log; rolling back takes the log back to
+//! the savepoint, in reverse, and cuts off the entries made since.
+//!
+//! # Invariants
+//! * **W1** Every cell in the set outlives the attempt, as in D1 of `read_set.rs`.
+//! * **W2** A cell has at most one entry. When `may_contain` says no, it has none.
+//! * **W3** A word is owned by exactly one of: an entry, the undo log, the graveyard, a published cell.
+//! * **W4** Words that were lent out stay alive until the attempt ends: displaced words go to the graveyard.
+
+use hashbrown::HashTable;
+
+use crate::cell::RawCell;
+use crate::reclaim::{Destructor, Retired, Word};
+use crate::versioned_lock::Sample;
+
+/// What will be written to one cell.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) cell: *const RawCell,
+    pub(crate) word: Word,
+    pub(crate) destructor: Option<Destructor>,
+    /// The sample that the attempt's lock replaced, while it holds it.
+    pub(crate) locked: Option<Sample>,
+    level: u32,
+    /// Whether a reference to the buffered value has been handed out.
+    lent: bool,
+}
+
+impl Entry {
+    /// The cell to write.
+    #[inline]
+    pub(crate) fn cell(&self) -> &RawCell {
+        // SAFETY: the cell outlives the attempt (W1), and the set is cleared when it ends.
+        unsafe { &*self.cell }
+    }
+}
+
+#[derive(Debug)]
+struct Undo {
+    index: usize,
+    word: Word,
+    level: u32,
+    lent: bool,
+}
+
+/// How far the write set had got.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    entries: usize,
+    undo: usize,
+    outer_level: u32,
+}
+
+/// The buffered writes of an attempt.
+#[derive(Debug)]
+pub(crate) struct WriteSet {
+    filter: u64,
+    entries: Vec<Entry>,
+    index: HashTable<u32>,
+    undo: Vec<Undo>,
+    graveyard: Vec<Retired>,
+    level: u32,
+    last_level: u32,
+}
+
+/// Spreads the address of a cell. Cells are at least three words apart.
+#[inline]
+fn hash(cell: *const RawCell) -> u64 {
+    // Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio.
+    (cell.addr() as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[inline]
+fn filter_bit(cell: *const RawCell) -> u64 {
+    1 << (hash(cell) >> 58)
+}
+
+impl WriteSet {
+    /// Sets up to this size are scanned.
+    const SCANNED: usize = 12;
+    /// More capacity than this is given back when the attempt ends.
+    const KEEP: usize = 1 << 14;
+
+    pub(crate) const fn new() -> Self {
+        Self {
+            filter: 0,
+            entries: Vec::new(),
+            index: HashTable::new(),
+            undo: Vec::new(),
+            graveyard: Vec::new(),
+            level: 0,
+            last_level: 0,
+        }
+    }
+
+    /// Whether `cell` may have an entry; usually right when it says so, always when it says no.
+    #[inline]
+    pub(crate) fn may_contain(&self, cell: &RawCell) -> bool {
+        self.filter != 0 && self.filter & filter_bit(cell) != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    #[inline]
+    pub(crate) fn entries_mut(&mut self) -> &mut [Entry] {
+        &mut self.entries
+    }
+
+    /// The entry of `cell`, after `may_contain`.
+    fn position(&self, cell: &RawCell) -> Option<usize> {
+        if self.entries.len() <= Self::SCANNED {
+            return self.entries.iter().position(|entry| std::ptr::eq(entry.cell, cell));
+        }
+        let found = self.index.find(hash(cell), |index| std::ptr::eq(self.entries[*index as usize].cell, cell));
+        found.map(|index| *index as usize)
+    }
+
+    /// The word buffered for `cell`.
+    pub(crate) fn get(&self, cell: &RawCell) -> Option<Word> {
+        self.position(cell).map(|index| self.entries[index].word)
+    }
+
+    /// The word buffered for `cell`, to be lent out until the attempt ends.
+    pub(crate) fn lend(&mut self, cell: &RawCell) -> Option<Word> {
+        let index = self.position(cell)?;
+        self.entries[index].lent = true;
+        Some(self.entries[index].word)
+    }
+
+    /// The word buffered for `cell`, if its value may be edited in place.
+    pub(crate) fn editable(&self, cell: &RawCell) -> Option<Word> {
+        let entry = &self.entries[self.position(cell)?];
+        (!entry.lent && entry.level >= self.level).then_some(entry.word)
+    }
+
+    /// Adds an entry for a cell that has none.
+    #[inline]
+    pub(crate) fn push(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
+        self.filter |= filter_bit(cell);
+        self.entries.push(Entry { cell, word, destructor, locked: None, level: self.level, lent: false });
+        if self.entries.len() > Self::SCANNED {
+            self.add_to_index();
+        }
+    }
+
+    #[cold]
+    fn add_to_index(&mut self) {
+        let Self { entries, index, .. } = self;
+        let rehash = |index: &u32| hash(entries[*index as usize].cell);
+        let indexed = index.len();
+        for (at, entry) in entries.iter().enumerate().skip(indexed) {
+            let at = u32::try_from(at).expect("a transaction writes fewer than 2^32 cells");
+            index.insert_unique(hash(entry.cell), at, rehash);
+        }
+    }
+
+    /// Replaces the word buffered for `cell`; false if there is none.
+    pub(crate) fn overwrite(&mut self, cell: &RawCell, word: Word) -> bool {
+        let Some(index) = self.position(cell) else { return false };
+        let entry = &mut self.entries[index];
+        let old = std::mem::replace(&mut entry.word, word);
+        if entry.level < self.level {
+            self.undo.push(Undo { index, word: old, level: entry.level, lent: entry.lent });
+        } else if let Some(destructor) = entry.destructor {
+            self.graveyard.push(Retired { word: old, destructor });
+        }
+        entry.level = self.level;
+        entry.lent = false;
+        true
+    }
+
+    /// Keeps a word that will not be written, to be destroyed when the attempt has ended.
+    pub(crate) fn bury(&mut self, word: Word, destructor: Option<Destructor>) {
+        if let Some(destructor) = destructor {
+            self.graveyard.push(Retired { word, destructor });
+        }
+    }
+
+    /// Begins a savepoint.
+    pub(crate) fn mark(&mut self) -> Mark {
+        let mark = Mark { entries: self.entries.len(), undo: self.undo.len(), outer_level: self.level };
+        self.last_level += 1;
+        self.level = self.last_level;
+        mark
+    }
+
+    /// Ends a savepoint, keeping what was written since. What the undo log holds is still needed by those outside it.
+    pub(crate) fn keep(&mut self, mark: Mark) {
+        self.level = mark.outer_level;
+    }
+
+    /// Ends a savepoint, taking back what was written since.
+    pub(crate) fn roll_back(&mut self, mark: Mark) {
+        let Self { undo, entries, graveyard, .. } = self;
+        for undo in undo.drain(mark.undo..).rev() {
+            let entry = &mut entries[undo.index];
+            let newer = std::mem::replace(&mut entry.word, undo.word);
+            entry.level = undo.level;
+            entry.lent = undo.lent;
+            if let Some(destructor) = entry.destructor {
+                graveyard.push(Retired { word: newer, destructor });
+            }
+        }
+        if mark.entries < self.index.len() {
+            let cut = u32::try_from(mark.entries).expect("an index holds 32 bits");
+            self.index.retain(|index| *index < cut);
+        }
+        for entry in self.entries.drain(mark.entries..) {
+            if let Some(destructor) = entry.destructor {
+                self.graveyard.push(Retired { word: entry.word, destructor });
+            }
+        }
+        self.level = mark.outer_level;
+    }
+
+    /// Moves all words that will not be published to the graveyard.
+    pub(crate) fn bury_all(&mut self) {
+        self.roll_back(Mark { entries: 0, undo: 0, outer_level: 0 });
+    }
+
+    /// Empties the set after its words were published. Saved words of the undo log are displaced ones.
+    #[inline]
+    pub(crate) fn clear_published(&mut self) {
+        if !self.undo.is_empty() {
+            self.bury_undo();
+        }
+        self.entries.clear();
+    }
+
+    #[cold]
+    fn bury_undo(&mut self) {
+        for undo in self.undo.drain(..) {
+            if let Some(destructor) = self.entries[undo.index].destructor {
+                self.graveyard.push(Retired { word: undo.word, destructor });
+            }
+        }
+    }
+
+    /// Gets an empty set ready for the next attempt; its displaced words are the caller's to destroy.
+    #[inline]
+    pub(crate) fn reset(&mut self) -> Vec<Retired> {
+        debug_assert!(self.entries.is_empty() && self.undo.is_empty());
+        self.filter = 0;
+        self.level = 0;
+        self.last_level = 0;
+        if !self.index.is_empty() {
+            self.index.clear();
+        }
+        if self.entries.capacity() > Self::KEEP {
+            self.entries.shrink_to(Self::KEEP);
+            self.index.shrink_to(Self::KEEP, |_| 0);
+        }
+        std::mem::take(&mut self.graveyard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(count: usize) -> Vec<RawCell> {
+        (0..count).map(|_| RawCell::new(std::ptr::null_mut())).collect()
+    }
+
+    fn word(value: usize) -> Word {
+        std::ptr::without_provenance_mut(value)
+    }
+
+    #[test]
+    fn a_large_set_finds_every_cell() {
+        let cells = cells(1000);
+        let mut writes = WriteSet::new();
+        for (value, cell) in cells.iter().enumerate() {
+            assert_eq!(writes.get(cell), None);
+            writes.push(cell, word(value), None);
+        }
+        for (value, cell) in cells.iter().enumerate() {
+            assert_eq!(writes.get(cell), Some(word(value)));
+        }
+    }
+
+    #[test]
+    fn rolling_back_restores_words_and_forgets_cells() {
+        let cells = cells(100);
+        let mut writes = WriteSet::new();
+        writes.push(&cells[0], word(1), None);
+        let outer = writes.mark();
+        assert!(writes.overwrite(&cells[0], word(2)));
+        let inner = writes.mark();
+        assert!(writes.overwrite(&cells[0], word(3)));
+        cells[1..].iter().for_each(|cell| writes.push(cell, word(9), None));
+        writes.roll_back(inner);
+        assert_eq!(writes.get(&cells[0]), Some(word(2)));
+        assert_eq!(writes.get(&cells[50]), None);
+        cells[1..].iter().for_each(|cell| writes.push(cell, word(8), None));
+        assert_eq!(writes.get(&cells[99]), Some(word(8)));
+        writes.roll_back(outer);
+        assert_eq!(writes.get(&cells[0]), Some(word(1)));
+        assert_eq!(writes.entries().len(), 1);
+    }
+
+    #[test]
+    fn a_kept_savepoint_is_undone_with_the_one_around_it() {
+        let cells = cells(1);
+        let mut writes = WriteSet::new();
+        writes.push(&cells[0], word(1), None);
+        let outer = writes.mark();
+        let inner = writes.mark();
+        assert!(writes.overwrite(&cells[0], word(2)));
+        writes.keep(inner);
+        assert!(writes.overwrite(&cells[0], word(3)));
+        writes.roll_back(outer);
+        assert_eq!(writes.get(&cells[0]), Some(word(1)));
+    }
+}
