@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use crate::attempt::{self, Aborted, Ended, Next, Options, Progress};
+use crate::attempt::{self, Aborted, Ended, Next, Options, Progress, Terms};
 use crate::domain::DOMAIN;
 use crate::error::{Cancel, Cause, Limit, Stm, Stopped, TryError, TxError};
 use crate::participant::{Participant, with_current};
@@ -41,7 +41,7 @@ use crate::transaction::Tx;
 /// ```
 #[track_caller]
 pub fn atomically<R>(body: impl for<'tx> FnMut(&mut Tx<'tx>) -> Stm<R>) -> R {
-    match drive(Atomically::DEFAULT, Location::caller(), body) {
+    match drive(&Atomically::DEFAULT, Location::caller(), body) {
         Ok(result) => result,
         Err(TryError::Stopped(stopped)) => never_ends(&stopped, Location::caller()),
         Err(TryError::Cancelled(never)) => match never {},
@@ -84,7 +84,7 @@ fn never_ends(stopped: &Stopped, at: &Location<'_>) -> ! {
 /// ```
 #[track_caller]
 pub fn try_atomically<R, E>(body: impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, Cancel<E>>) -> Result<R, TryError<E>> {
-    drive(Atomically::DEFAULT, Location::caller(), body)
+    drive(&Atomically::DEFAULT, Location::caller(), body)
 }
 
 /// Runs `body` on a snapshot: all that it reads is the state at one moment, and it cannot write.
@@ -300,7 +300,7 @@ impl Atomically {
     /// See [`Atomically`].
     #[track_caller]
     pub fn run<R>(&self, body: impl for<'tx> FnMut(&mut Tx<'tx>) -> Stm<R>) -> Result<R, Stopped> {
-        drive(self.options, Location::caller(), body).map_err(|error| match error {
+        drive(&self.options, Location::caller(), body).map_err(|error| match error {
             TryError::Stopped(stopped) => stopped,
             TryError::Cancelled(never) => match never {},
         })
@@ -329,7 +329,7 @@ impl Atomically {
         &self,
         body: impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, Cancel<E>>,
     ) -> Result<R, TryError<E>> {
-        drive(self.options, Location::caller(), body)
+        drive(&self.options, Location::caller(), body)
     }
 
     /// Runs `body` on a snapshot, as [`snapshot`] does. It takes one attempt, so that no limit applies.
@@ -353,25 +353,46 @@ impl Atomically {
 /// Runs attempts until one commits, on a thread that may block.
 #[inline]
 fn drive<R, X: TxError>(
-    options: Options,
+    options: &Options,
     at: &'static Location<'static>,
     mut body: impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
 ) -> Result<R, TryError<X::Error>> {
     with_current(|participant| {
         participant.counters.started();
-        let mut progress = Progress::new(options, at);
-        loop {
-            match attempt::run(participant, &mut progress, None, &mut body) {
-                Ended::Committed(result) => return Ok(result),
-                Ended::Cancelled(error) => return Err(TryError::Cancelled(error)),
-                Ended::Aborted(aborted) => go_on(&mut progress, participant, aborted).map_err(TryError::Stopped)?,
+        let terms = Terms { options, at, task: None };
+        // The clock of a time limit starts before the first attempt.
+        let timed = (options.timeout.is_some() || options.deadline.is_some()).then(|| Progress::new(*options));
+        match attempt::run_first(participant, terms, &mut body) {
+            Ended::Committed(result) => Ok(result),
+            Ended::Cancelled(error) => Err(TryError::Cancelled(error)),
+            Ended::Aborted(aborted) => {
+                let progress = timed.unwrap_or_else(|| Progress::new(*options));
+                drive_on(participant, terms, progress, aborted, &mut body)
             }
         }
     })
 }
 
-/// Waits until the next attempt may begin.
+/// Runs further attempts after the first.
 #[cold]
+fn drive_on<R, X: TxError>(
+    participant: &'static Participant,
+    terms: Terms<'_>,
+    mut progress: Progress,
+    mut aborted: Aborted,
+    body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
+) -> Result<R, TryError<X::Error>> {
+    loop {
+        go_on(&mut progress, participant, aborted).map_err(TryError::Stopped)?;
+        match attempt::run_again(participant, terms, progress.next_start(), body) {
+            Ended::Committed(result) => return Ok(result),
+            Ended::Cancelled(error) => return Err(TryError::Cancelled(error)),
+            Ended::Aborted(again) => aborted = again,
+        }
+    }
+}
+
+/// Waits until the next attempt may begin.
 fn go_on(progress: &mut Progress, participant: &Participant, aborted: Aborted) -> Result<(), Stopped> {
     let deadline = progress.deadline();
     let in_time = match aborted {
@@ -387,18 +408,18 @@ fn go_on(progress: &mut Progress, participant: &Participant, aborted: Aborted) -
                 waiting.sleep(deadline)
             })
         }
-        Aborted::Lost(cause) => {
-            progress.aborted(cause)?;
+        Aborted::Lost(lost) => {
+            let cause = lost.cause;
+            progress.lost(lost)?;
             match progress.next(cause, participant) {
                 Next::Again => true,
                 Next::LooksOn => DOMAIN.token.wait_while_held(deadline),
-                Next::NeedsToken => match DOMAIN.token.take(progress.priority(), deadline) {
-                    None => false,
-                    Some(ticket) => {
-                        progress.hold(ticket, participant);
-                        true
-                    }
-                },
+                Next::NeedsToken => {
+                    let ticket = DOMAIN.token.take(progress.priority(), deadline);
+                    let granted = ticket.is_some();
+                    ticket.into_iter().for_each(|ticket| progress.hold(ticket, participant));
+                    granted
+                }
             }
         }
     };

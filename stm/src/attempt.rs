@@ -9,7 +9,7 @@
 //!
 //! # Invariants
 //! * **E1** Every attempt is ended, also by a panic of the body: [`Attempt`] ends it when dropped.
-//! * **E2** A ticket goes from [`Progress`] to the attempt and back; it is dropped when the transaction commits, is
+//! * **E2** A ticket goes from [`Progress`] to the attempt and, if that is lost, back; it is dropped when the transaction commits, is
 //!   cancelled, panics, or goes to wait.
 
 use std::fmt::Display;
@@ -38,11 +38,20 @@ pub(crate) struct Options {
     pub(crate) shared_by_handle: bool,
 }
 
+/// What stays the same for all attempts of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) options: &'a Options,
+    /// Where it was started.
+    pub(crate) at: &'static Location<'static>,
+    /// The task that it is part of, unless a thread waits for it.
+    pub(crate) task: Option<&'a Waker>,
+}
+
 /// What a transaction remembers from one attempt to the next.
 #[derive(Debug)]
 pub(crate) struct Progress {
     options: Options,
-    at: &'static Location<'static>,
     /// When it began and when it must be over, if it has a time limit.
     times: Option<(Instant, Instant)>,
     attempts: u64,
@@ -70,13 +79,12 @@ impl Progress {
     /// After so many lost attempts, a transaction asks for the token.
     const ESCALATE_AFTER: u32 = 24;
 
-    #[inline]
-    pub(crate) fn new(options: Options, at: &'static Location<'static>) -> Self {
+    /// The progress of a transaction whose first attempt is made now.
+    pub(crate) fn new(options: Options) -> Self {
         let mut progress = Self {
             options,
-            at,
             times: None,
-            attempts: 0,
+            attempts: 1,
             aborts: Aborts::default(),
             losses: 0,
             must_stay_present: false,
@@ -123,6 +131,23 @@ impl Progress {
         participant.counters.escalated();
     }
 
+    /// What the next attempt starts with.
+    pub(crate) fn next_start(&mut self) -> Start {
+        self.attempts += 1;
+        Start { attempt: self.attempts, must_stay_present: self.must_stay_present, ticket: self.ticket.take() }
+    }
+
+    /// Notes an attempt that was lost, with what it left behind.
+    ///
+    /// # Errors
+    /// When a limit is reached.
+    pub(crate) fn lost(&mut self, lost: Lost) -> Result<(), Stopped> {
+        self.must_stay_present |= lost.must_stay_present;
+        self.must_escalate |= lost.must_escalate;
+        self.ticket = lost.ticket;
+        self.aborted(lost.cause)
+    }
+
     /// Notes an attempt that was aborted.
     ///
     /// # Errors
@@ -160,10 +185,19 @@ impl Progress {
     }
 }
 
+/// An attempt that lost against another transaction, and what the next one must know of it.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) cause: Cause,
+    must_stay_present: bool,
+    must_escalate: bool,
+    ticket: Option<Ticket>,
+}
+
 /// Why an attempt had no effect, if its body did not want that.
 #[derive(Debug)]
 pub(crate) enum Aborted {
-    Lost(Cause),
+    Lost(Lost),
     /// Sleep on the registration; without one, something has changed already.
     Retried(Option<Waiting>),
     /// Nobody could ever end the wait.
@@ -178,59 +212,40 @@ pub(crate) enum Ended<R, E> {
     Aborted(Aborted),
 }
 
-/// Runs one attempt, of a task or else of this thread.
+/// Runs the first attempt of a transaction.
 #[inline]
-pub(crate) fn run<R, X: TxError>(
+pub(crate) fn run_first<R, X: TxError>(
     participant: &'static Participant,
-    progress: &mut Progress,
-    task: Option<&Waker>,
+    terms: Terms<'_>,
     body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
 ) -> Ended<R, X::Error> {
-    let mut attempt = Attempt::begin(participant, progress, task);
-    let result = body(attempt.tx());
-    let (value, error) = match result {
-        Ok(value) => (Some(value), None),
-        Err(error) => (None, error.into_error()),
-    };
-    let ending = attempt.finish(value.is_some(), error.is_some());
-    match (ending, value, error) {
-        (Ending::Committed, Some(value), _) => Ended::Committed(value),
-        (Ending::Cancelled, _, Some(error)) => Ended::Cancelled(error),
-        (Ending::Aborted(aborted), ..) => Ended::Aborted(aborted),
-        (Ending::Committed | Ending::Cancelled, ..) => unreachable!("an ending fits what the body returned"),
-    }
+    enter(participant, terms.at);
+    let mut attempt = Attempt { participant, terms, over: false };
+    attempt.state().begin();
+    attempt.run(body)
 }
 
-/// [`Ended`] without the values.
-enum Ending {
-    Committed,
-    Cancelled,
-    Aborted(Aborted),
+/// Runs a later attempt.
+pub(crate) fn run_again<R, X: TxError>(
+    participant: &'static Participant,
+    terms: Terms<'_>,
+    start: Start,
+    body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
+) -> Ended<R, X::Error> {
+    enter(participant, terms.at);
+    let mut attempt = Attempt { participant, terms, over: false };
+    attempt.state().begin_again(start);
+    attempt.run(body)
 }
 
 /// An attempt that runs.
 struct Attempt<'a> {
     participant: &'static Participant,
-    progress: &'a mut Progress,
-    task: Option<&'a Waker>,
+    terms: Terms<'a>,
     over: bool,
 }
 
-impl<'a> Attempt<'a> {
-    #[inline]
-    fn begin(participant: &'static Participant, progress: &'a mut Progress, task: Option<&'a Waker>) -> Self {
-        enter(participant, progress.at);
-        progress.attempts += 1;
-        let start = Start {
-            attempt: progress.attempts,
-            must_stay_present: progress.must_stay_present,
-            ticket: progress.ticket.take(),
-        };
-        let mut attempt = Self { participant, progress, task, over: false };
-        attempt.state().begin(participant, start);
-        attempt
-    }
-
+impl Attempt<'_> {
     #[inline]
     fn tx(&mut self) -> &mut Tx<'_> {
         // SAFETY: the state is this thread's (P1), this attempt runs on it alone, and we borrow the attempt.
@@ -242,105 +257,152 @@ impl<'a> Attempt<'a> {
         &mut self.tx().state
     }
 
-    /// Decides and ends the attempt.
+    /// Runs the body and ends the attempt.
     #[inline]
-    fn finish(mut self, returned: bool, cancelled: bool) -> Ending {
-        let hooked = !self.state().hooks.is_empty();
-        let returned = returned && (!hooked || self.run_local_hooks());
-        let (participant, at) = (self.participant, self.progress.at);
+    fn run<R, X: TxError>(
+        mut self,
+        body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
+    ) -> Ended<R, X::Error> {
+        match body(self.tx()) {
+            Ok(value) => match self.commit() {
+                Ok(()) => Ended::Committed(value),
+                Err(aborted) => Ended::Aborted(aborted),
+            },
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Commits and ends an attempt whose body has returned.
+    #[inline]
+    fn commit(&mut self) -> Result<(), Aborted> {
+        let participant = self.participant;
+        let state = self.state();
+        if !state.is_quiet() {
+            return self.commit_in_full();
+        }
+        participant.counters.read_only();
+        state.end_quiet(participant);
+        self.over = true;
+        participant.collect_if_due();
+        Ok(())
+    }
+
+    /// The same for an attempt that has done more than to read.
+    #[inline(never)]
+    fn commit_in_full(&mut self) -> Result<(), Aborted> {
+        let participant = self.participant;
+        if !self.state().hooks.is_empty() {
+            self.run_local_hooks();
+        }
         let state = self.state();
         if let Some(cause) = state.doomed() {
-            return self.lose(cause);
+            return Err(self.abort(cause));
         }
-        if returned {
-            if state.writes.is_empty() {
-                participant.counters.read_only();
-            } else if let Err(cause) = state.commit(participant) {
-                return self.lose(cause);
-            } else {
-                participant.counters.committed();
-            }
-            self.close(true, true);
-            return Ending::Committed;
+        if state.writes.is_empty() {
+            participant.counters.read_only();
+        } else if let Err(cause) = state.commit(participant) {
+            return Err(self.abort(cause));
+        } else {
+            participant.counters.committed();
         }
-        assert!(
-            cancelled,
-            "the body of the transaction at {at} returned an `Abort` that this attempt did not give it; return an \
-             `Abort` only right after it came out of a method of `tx` or of a cell"
-        );
-        participant.counters.cancelled();
-        self.close(false, true);
-        Ending::Cancelled
+        self.over = true;
+        let aftermath = self.state().end_committed(participant);
+        if let Some(aftermath) = aftermath {
+            aftermath.run();
+        }
+        participant.collect_if_due();
+        Ok(())
     }
 
     #[cold]
-    fn run_local_hooks(&mut self) -> bool {
-        let doomed = self.state().doomed().is_some();
-        !doomed && local::before_commit(self.tx()).is_ok()
+    fn run_local_hooks(&mut self) {
+        // A hook that fails has doomed the attempt.
+        if self.state().doomed().is_none() && local::before_commit(self.tx()).is_err() {
+            assert!(self.state().doomed().is_some(), "{}", self.foreign_abort());
+        }
     }
 
+    /// Ends an attempt whose body has failed.
     #[cold]
-    fn lose(mut self, cause: Cause) -> Ending {
-        self.participant.counters.aborted(cause);
-        self.progress.must_stay_present = self.state().must_stay_present();
-        self.progress.must_escalate |= self.state().must_escalate();
-        if cause != Cause::Retry {
-            self.close(false, false);
-            return Ending::Aborted(Aborted::Lost(cause));
+    fn fail<R, X: TxError>(mut self, error: X) -> Ended<R, X::Error> {
+        if let Some(cause) = self.state().doomed() {
+            return Ended::Aborted(self.abort(cause));
         }
-        let at = self.progress.at;
-        if let Some(since) = self.state().irrevocable() {
+        let Some(error) = error.into_error() else { panic!("{}", self.foreign_abort()) };
+        self.participant.counters.cancelled();
+        self.close();
+        Ended::Cancelled(error)
+    }
+
+    fn foreign_abort(&self) -> String {
+        format!(
+            "the body of the transaction at {} returned an `Abort` that this attempt did not give it; return an \
+             `Abort` only right after it came out of a method of `tx` or of a cell",
+            self.terms.at
+        )
+    }
+
+    /// Ends an attempt that is doomed or could not commit.
+    #[cold]
+    fn abort(&mut self, cause: Cause) -> Aborted {
+        let participant = self.participant;
+        participant.counters.aborted(cause);
+        if cause == Cause::Retry {
+            let aborted = self.prepare_wait();
+            self.close();
+            return aborted;
+        }
+        self.over = true;
+        let state = self.state();
+        let must_stay_present = state.must_stay_present();
+        let must_escalate = state.must_escalate();
+        let mut aftermath = state.end_aborted(participant);
+        let ticket = aftermath.take_ticket();
+        aftermath.run();
+        participant.collect_if_due();
+        Aborted::Lost(Lost { cause, must_stay_present, must_escalate, ticket })
+    }
+
+    /// Registers the wait of an attempt that retried.
+    ///
+    /// # Panics
+    /// If it cannot wait.
+    fn prepare_wait(&mut self) -> Aborted {
+        let Terms { options, at, task } = self.terms;
+        let participant = self.participant;
+        let state = self.state();
+        if let Some(since) = state.irrevocable() {
             panic!(
                 "the transaction at {at} retried after it had become irrevocable at {since}; decide whether to wait \
                  before calling `irrevocable`"
             );
         }
         assert!(
-            self.state().reads.len() > 0,
+            state.reads.len() > 0,
             "the transaction at {at} retried without having read a cell, so no change could ever wake it; read what \
              it waits for first"
         );
-        let aborted = self.register();
-        self.close(false, true);
-        Ending::Aborted(aborted)
-    }
-
-    /// Prepares the wait of an attempt that retried.
-    fn register(&mut self) -> Aborted {
-        let may_sleep_alone = self.task.is_some() || self.progress.times.is_some();
-        let by_handle = self.progress.options.shared_by_handle;
-        let may_wait = self.progress.options.max_attempts.is_none_or(|most| self.progress.attempts < u64::from(most));
-        let (participant, task) = (self.participant, self.task);
-        let state = self.state();
+        let is_last = options.max_attempts.is_some_and(|most| state.attempt() >= u64::from(most));
         // In the past, some cell is known to have changed since.
-        if state.mode() == Mode::Past || !may_wait {
+        if state.mode() == Mode::Past || is_last {
             return Aborted::Retried(None);
         }
-        let watch = by_handle.then(abandoned::Watch::new);
+        let watch = options.shared_by_handle.then(abandoned::Watch::new);
         let waiting = DOMAIN.waiters.register(&state.reads, state.read_limit(), task, watch);
         let Some(waiting) = waiting else { return Aborted::Retried(None) };
-        let is_abandoned = (by_handle && abandoned::are_all_last_handles(&state.reads))
-            || (!may_sleep_alone && abandoned::is_only_thread(participant));
+        let waits_for_ever = task.is_none() && options.timeout.is_none() && options.deadline.is_none();
+        let is_abandoned = (options.shared_by_handle && abandoned::are_all_last_handles(&state.reads))
+            || (waits_for_ever && abandoned::is_only_thread(participant));
         // Who is gone by now may have gone after changing a cell.
         if is_abandoned && waiting.is_undisturbed() { Aborted::Abandoned } else { Aborted::Retried(Some(waiting)) }
     }
 
-    /// Ends the attempt (E1), and with `done` what the transaction holds beyond it (E2).
-    #[inline]
-    fn close(&mut self, committed: bool, done: bool) {
-        self.over = true;
+    /// Ends an attempt without effect (E1), and what the transaction holds beyond it (E2).
+    #[cold]
+    fn close(&mut self) {
         let participant = self.participant;
-        let state = self.state();
-        let aftermath = state.end(participant, committed);
-        let ticket = state.ticket.take();
-        if done {
-            drop(ticket);
-        } else {
-            self.progress.ticket = ticket;
-        }
-        if let Some(aftermath) = aftermath {
-            aftermath.run();
-        }
+        self.over = true;
+        self.state().end_aborted(participant).run();
         participant.collect_if_due();
     }
 }
@@ -349,9 +411,16 @@ impl Drop for Attempt<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.over {
-            self.participant.counters.panicked();
-            self.close(false, true);
+            self.panicked();
         }
+    }
+}
+
+impl Attempt<'_> {
+    #[cold]
+    fn panicked(&mut self) {
+        self.participant.counters.panicked();
+        self.close();
     }
 }
 

@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 use crate::clock::Version;
 use crate::error::Stm;
 use crate::reader::ReadTx;
-use crate::reclaim::{Record, Word};
+use crate::reclaim::{Destructor, Record, Word};
 use crate::single;
 use crate::storage;
 use crate::sync::{AtomicPtr, Ordering};
@@ -116,16 +116,29 @@ impl RawCell {
     /// Replaces the word and unlocks with `version`; fills `record` with what was replaced.
     ///
     /// # Safety
-    /// The calling thread locked the cell from `locked`, and `record` is exclusively its own.
+    /// * The calling thread locked the cell from `locked`, and drew `version` after that.
+    /// * `record` is for this `destructor`, which is that of the cell's type, and exclusively the caller's.
     #[inline]
-    pub(crate) unsafe fn publish(&self, record: *mut Record, locked: Sample, word: Word, version: Version) {
-        // SAFETY: the record is exclusively ours.
-        let old = unsafe { &mut *record };
-        old.version = locked.version();
-        // Relaxed, twice: the lock was acquired, and nobody else stores while it is held (K1).
-        old.word = self.word.load(Ordering::Relaxed);
+    pub(crate) unsafe fn publish(
+        &self,
+        record: *mut Record,
+        locked: Sample,
+        word: Word,
+        destructor: Option<Destructor>,
+        version: Version,
+    ) {
+        // Relaxed: the lock was acquired, and nobody else stores while it is held (K1).
         let history = self.history.load(Ordering::Relaxed);
-        old.previous = untagged(history);
+        let old = Record {
+            version: locked.version(),
+            // Relaxed: as above.
+            word: self.word.load(Ordering::Relaxed),
+            previous: untagged(history),
+            stamp: version.previous(),
+            destructor,
+        };
+        // SAFETY: the record is exclusively ours.
+        unsafe { record.write(old) };
         // Release: pairs with the acquire in `walk`; the record is filled.
         self.history.store(record.map_addr(|address| address | history.addr() & VARIABLE), Ordering::Release);
         // Release: pairs with the acquire in `load_word`; the value is complete and the lock is seen as held.

@@ -20,58 +20,63 @@
 //! # Invariants
 //! * **M1** User code runs neither while a cell is locked nor while the attempt is pinned: what there is to destroy,
 //!   run and wake is collected and done afterwards ([`Aftermath`]).
-//! * **M2** Nothing in the commit can fail once the first cell is published: records are reserved before the first lock.
+//! * **M2** Nothing in the commit can fail once the first cell is locked, but for want of memory, which ends the process.
 
+use crate::cell::RawCell;
 use crate::domain::DOMAIN;
 use crate::error::Cause;
 use crate::hooks::Hooks;
 use crate::participant::Participant;
 use crate::reclaim::Retired;
 use crate::sync::Patience;
+use crate::token::Ticket;
 use crate::transaction::{Mode, State};
 use crate::versioned_lock::{Owner, Sample};
+use crate::write_set::Entry;
 
 impl State {
     /// Commits what was written; the attempt has written something and is not doomed.
+    #[inline]
     pub(crate) fn commit(&mut self, participant: &Participant) -> Result<(), Cause> {
-        participant.with_garbage(|garbage| garbage.reserve(self.writes.entries().len()));
-        self.lock_all(participant)?;
+        self.lock_all(participant.id())?;
         let version = DOMAIN.clock.tick();
         let is_first = version.follows(self.read_version());
-        if !is_first && self.mode() != Mode::Token && !self.is_valid(participant) {
-            self.unlock_first(self.writes.entries().len());
+        if !is_first && self.mode() != Mode::Token && !self.is_valid(participant.id()) {
+            unlock(self.writes.entries());
             return Err(Cause::Read);
         }
         let (writes, to_wake) = (&mut self.writes, &mut self.to_wake);
         participant.with_garbage(|garbage| {
-            for entry in writes.entries_mut() {
-                let record = garbage.record();
-                let locked = entry.locked.take().expect("every cell was locked");
-                if locked.has_waiters() {
+            for entry in writes.entries() {
+                if entry.locked.has_waiters() {
                     to_wake.push(entry.cell.addr());
                 }
-                let destructor = entry.destructor;
-                // SAFETY: we hold the lock since `locked`, and the record is fresh.
-                unsafe { entry.cell().publish(record, locked, entry.word, version) };
-                // SAFETY: the record is filled and linked; whoever can look at it or its value announced less than
-                // `version` (R1, R2).
-                unsafe { garbage.retire(record, version.previous(), destructor) };
+                let record = garbage.retire(entry.destructor);
+                // SAFETY: we hold the lock since `locked`, and the record was just queued for the destructor.
+                unsafe { entry.cell().publish(record, entry.locked, entry.word, entry.destructor, version) };
             }
         });
-        self.writes.clear_published();
+        writes.clear_published();
         Ok(())
     }
 
-    fn lock_all(&mut self, participant: &Participant) -> Result<(), Cause> {
+    #[inline]
+    fn lock_all(&mut self, participant: u32) -> Result<(), Cause> {
         let holds_token = self.mode() == Mode::Token;
-        for index in 0..self.writes.entries().len() {
+        let entries = self.writes.entries_mut();
+        for index in 0..entries.len() {
             // An entry number fits, as the index of the write set asserts it.
-            let owner = Owner { participant: participant.id(), entry: index as u32 };
-            let entry = &mut self.writes.entries_mut()[index];
-            match lock_one(entry.cell(), owner, holds_token) {
-                Ok(sample) => entry.locked = Some(sample),
+            let owner = Owner { participant, entry: index as u32 };
+            let entry = &mut entries[index];
+            let sample = entry.cell().lock.sample();
+            if sample.is_free() && entry.cell().lock.try_lock(sample, owner) {
+                entry.locked = sample;
+                continue;
+            }
+            match lock_slowly(entry.cell(), owner, holds_token) {
+                Ok(sample) => entry.locked = sample,
                 Err(cause) => {
-                    self.unlock_first(index);
+                    unlock(&entries[..index]);
                     return Err(cause);
                 }
             }
@@ -79,29 +84,29 @@ impl State {
         Ok(())
     }
 
-    /// Gives the first `count` locks back with nothing changed.
-    #[cold]
-    fn unlock_first(&mut self, count: usize) {
-        for entry in &mut self.writes.entries_mut()[..count] {
-            let sample = entry.locked.take().expect("the cell was locked");
-            entry.cell().lock.restore(sample);
-        }
-    }
-
-    fn is_valid(&self, participant: &Participant) -> bool {
+    #[inline(never)]
+    fn is_valid(&self, participant: u32) -> bool {
         let entries = self.writes.entries();
         let mine = |sample: Sample| {
             let owner = sample.owner();
             // The entry of another participant's write set may be any number.
-            if owner.participant == participant.id() { entries[owner.entry as usize].locked } else { None }
+            (owner.participant == participant).then(|| entries[owner.entry as usize].locked)
         };
         self.reads.is_valid(self.read_limit(), mine)
     }
 }
 
-/// Locks one cell, and says from which sample.
-#[inline]
-fn lock_one(cell: &crate::cell::RawCell, owner: Owner, holds_token: bool) -> Result<Sample, Cause> {
+/// Gives the locks of entries back with nothing changed.
+#[cold]
+fn unlock(entries: &[Entry]) {
+    for entry in entries {
+        entry.cell().lock.restore(entry.locked);
+    }
+}
+
+/// Locks one cell, waiting a little if need be, and says from which sample.
+#[cold]
+fn lock_slowly(cell: &RawCell, owner: Owner, holds_token: bool) -> Result<Sample, Cause> {
     let mut patience = Patience::default();
     loop {
         let sample = cell.lock.sample();
@@ -122,42 +127,73 @@ fn lock_one(cell: &crate::cell::RawCell, owner: Owner, holds_token: bool) -> Res
 #[derive(Debug)]
 pub(crate) struct Aftermath {
     committed: bool,
+    ticket: Option<Ticket>,
     to_wake: Vec<usize>,
     buried: Vec<Retired>,
     hooks: Hooks,
 }
 
 impl State {
-    /// Ends the attempt, in which the body returned or panicked and the commit is over, and unpins. Returns what is left to do; the
-    /// ticket stays.
+    /// Ends an attempt that has committed and was quiet, and unpins.
     #[inline]
-    pub(crate) fn end(&mut self, participant: &Participant, committed: bool) -> Option<Aftermath> {
-        if self.mode() == Mode::Token || self.ticket.is_some() {
-            self.disown_all();
-        }
-        if !committed && !self.writes.is_empty() {
-            self.writes.bury_all();
-        }
+    pub(crate) fn end_quiet(&mut self, participant: &Participant) {
         self.clear();
-        let buried = self.writes.reset();
         participant.set_running(None);
         participant.unpin();
-        if self.hooks.is_empty() && buried.is_empty() && self.to_wake.is_empty() {
-            return None;
+    }
+
+    /// Ends an attempt that has committed, and unpins. Usually nothing is left to do.
+    #[inline]
+    pub(crate) fn end_committed(&mut self, participant: &Participant) -> Option<Aftermath> {
+        if self.has_aftermath() {
+            return Some(self.end_with_aftermath(participant, true));
         }
-        Some(Aftermath {
+        self.clear();
+        participant.set_running(None);
+        participant.unpin();
+        None
+    }
+
+    #[inline]
+    fn has_aftermath(&self) -> bool {
+        self.mode() == Mode::Token || !self.hooks.is_empty() || !self.to_wake.is_empty() || self.writes.has_buried()
+    }
+
+    /// Ends an attempt without effect, and unpins.
+    #[cold]
+    pub(crate) fn end_aborted(&mut self, participant: &Participant) -> Aftermath {
+        self.writes.bury_all();
+        self.end_with_aftermath(participant, false)
+    }
+
+    #[cold]
+    fn end_with_aftermath(&mut self, participant: &Participant, committed: bool) -> Aftermath {
+        if self.ticket.is_some() {
+            self.disown_all();
+        }
+        self.clear();
+        participant.set_running(None);
+        participant.unpin();
+        Aftermath {
             committed,
+            ticket: self.ticket.take(),
             to_wake: std::mem::take(&mut self.to_wake),
-            buried,
+            buried: self.writes.take_buried(),
             hooks: std::mem::take(&mut self.hooks),
-        })
+        }
     }
 }
 
 impl Aftermath {
-    /// Wakes, destroys and runs hooks, in this order.
+    /// The token, to be kept for the next attempt.
+    pub(crate) fn take_ticket(&mut self) -> Option<Ticket> {
+        self.ticket.take()
+    }
+
+    /// Gives the token back, wakes, destroys and runs hooks, in this order.
     #[cold]
     pub(crate) fn run(self) {
+        drop(self.ticket);
         for address in self.to_wake {
             DOMAIN.waiters.wake_address(address);
         }

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::atomically::Atomically;
-use crate::attempt::{self, Aborted, Ended, Next, Progress};
+use crate::attempt::{self, Aborted, Ended, Next, Options, Progress, Terms};
 use crate::domain::DOMAIN;
 use crate::error::{Cause, Limit, Stm, Stopped, TryError, TxError};
 use crate::participant::{Participant, with_current};
@@ -35,6 +35,8 @@ enum Pause {
 /// The future of a transaction.
 struct Transaction<F> {
     body: F,
+    options: Options,
+    at: &'static Location<'static>,
     progress: Progress,
     pause: Pause,
     alarm: Option<Alarm>,
@@ -91,8 +93,9 @@ impl<F> Transaction<F> {
                 self.pause = Pause::Change { _registration: waiting };
                 Ok(false)
             }
-            Aborted::Lost(cause) => {
-                self.progress.aborted(cause)?;
+            Aborted::Lost(lost) => {
+                let cause = lost.cause;
+                self.progress.lost(lost)?;
                 match self.progress.next(cause, participant) {
                     Next::Again => Ok(true),
                     Next::LooksOn => Ok(self.look_on(waker)),
@@ -121,9 +124,6 @@ impl<R, X: TxError, F: for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>> Future for 
         let this = self.get_mut();
         let waker = context.waker();
         with_current(|participant| {
-            if !std::mem::replace(&mut this.started, true) {
-                participant.counters.started();
-            }
             this.alarm = None;
             let mut ready = this.is_ready(waker, participant);
             if !ready && this.progress.is_late() {
@@ -134,7 +134,14 @@ impl<R, X: TxError, F: for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>> Future for 
                     this.set_alarm(waker);
                     return Poll::Pending;
                 }
-                let aborted = match attempt::run(participant, &mut this.progress, Some(waker), &mut this.body) {
+                let terms = Terms { options: &this.options, at: this.at, task: Some(waker) };
+                let ended = if std::mem::replace(&mut this.started, true) {
+                    attempt::run_again(participant, terms, this.progress.next_start(), &mut this.body)
+                } else {
+                    participant.counters.started();
+                    attempt::run_first(participant, terms, &mut this.body)
+                };
+                let aborted = match ended {
                     Ended::Committed(result) => return Poll::Ready(Ok(result)),
                     Ended::Cancelled(error) => return Poll::Ready(Err(TryError::Cancelled(error))),
                     Ended::Aborted(aborted) => aborted,
@@ -226,7 +233,7 @@ impl Atomically {
     }
 
     fn future<F>(self, at: &'static Location<'static>, body: F) -> Transaction<F> {
-        let progress = Progress::new(self.options, at);
-        Transaction { body, progress, pause: Pause::None, alarm: None, started: false }
+        let progress = Progress::new(self.options);
+        Transaction { body, options: self.options, at, progress, pause: Pause::None, alarm: None, started: false }
     }
 }

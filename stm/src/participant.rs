@@ -146,10 +146,9 @@ impl Participant {
 
     #[inline]
     fn announce(&self, version: Version, mode: u64) {
-        let announcement = version.get() << 1 | mode;
         // Release: what was read under the announcement before is done before this one is seen. An exchange rather than a
         // store, because with the fence it is the cheaper of the two on x86.
-        self.pinned.swap(announcement, Ordering::Release);
+        self.pinned.swap(version.get() << 1 | mode, Ordering::Release);
         // SeqCst: the P-fence; its partner is the G-fence in `collect`.
         fence_after_exchange();
     }
@@ -208,8 +207,7 @@ impl Participant {
         // Whoever still looks at the value pinned before it was given up, which happened before this call; so the
         // clock read here is not older than what they announced.
         let stamp = DOMAIN.clock.now();
-        // SAFETY: the stamp is as R2 asks for; the rest is the caller's duty.
-        self.with_garbage(|garbage| unsafe { garbage.retire_value(retired, stamp) });
+        self.with_garbage(|garbage| garbage.retire_value(retired, stamp));
         if self.pins.get() == 0 {
             self.collect_if_due();
         }
@@ -317,6 +315,8 @@ impl Registry {
         let id = self.count.fetch_add(1, Ordering::Relaxed);
         assert!(id < Owner::PARTICIPANTS, "more than {} threads use transactions at once", Owner::PARTICIPANTS);
         let participant = Box::leak(Box::new(Participant::new(id)));
+        let address: *const Participant = participant;
+        participant.transaction.get_mut().set_participant(address);
         // Relaxed: the exchange below checks it.
         let mut first = self.first.load(Ordering::Relaxed);
         loop {

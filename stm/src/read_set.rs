@@ -76,8 +76,9 @@ impl ReadSet {
 
     #[inline]
     pub(crate) fn clear(&mut self) {
+        let was_large = self.cells.len() > Self::KEEP;
         self.cells.clear();
-        if self.cells.capacity() > Self::KEEP {
+        if was_large {
             self.cells.shrink_to(Self::KEEP);
         }
     }

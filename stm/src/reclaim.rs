@@ -2,14 +2,14 @@
 //!
 //! A commit replaces a cell's word by another. The old word goes into a [`Record`], which serves two ends with one
 //! piece of memory: it is the **history** in which a reader of the past finds the version it needs, and it is the
-//! **retired value** that must be destroyed once nobody can look at it any more. Records come from a pool of the
-//! thread's own, so that a warm transaction allocates nothing for them.
+//! **retired value** that must be destroyed once nobody can look at it any more. Records stand in chunks that a thread
+//! uses again and again, so that a warm transaction allocates nothing for them.
 //!
 //! # Protocol
 //! 1. A thread pins before it looks at a cell: it announces a version `v` of the clock that is not newer
 //!    than any `read_version` it will use (`participant.rs`).
-//! 2. A committer puts each replaced word in a record with the stamp `write_version - 1`, links it to the
-//!    cell's history, and queues it ([`Garbage::retire`]).
+//! 2. A committer queues a record for each replaced word ([`Garbage::retire`]), fills it in with the stamp
+//!    `write_version - 1`, and links it to the cell's history.
 //! 3. When enough are queued, the owner of the queue looks at every participant. A record may be reused, and its
 //!    value destroyed, once no announced version is as old as its stamp ([`Participant::collect`]).
 //!
@@ -27,7 +27,7 @@
 //! * **R4** The stamps in one queue never decrease, so a queue is destroyed from its front.
 //! * **R5** No user code runs while a `&mut Garbage` exists. A destructor is taken out first and run afterwards.
 
-use std::cell::UnsafeCell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::clock::Version;
@@ -43,23 +43,16 @@ pub(crate) type Word = *mut ();
 pub(crate) type Destructor = unsafe fn(Word);
 
 /// A value that has been replaced.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
     /// The version at which `word` was written.
     pub(crate) version: Version,
     pub(crate) word: Word,
     /// The record of the version before; may dangle (R3).
     pub(crate) previous: *const Record,
-    /// Changed by the owner of the queue while others look at the rest.
-    place: UnsafeCell<Place>,
-}
-
-/// Where a record stands on its way out.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    stamp: Version,
-    destructor: Option<Destructor>,
-    next: *mut Record,
+    /// The last version at which `word` was there.
+    pub(crate) stamp: Version,
+    pub(crate) destructor: Option<Destructor>,
 }
 
 impl Record {
@@ -67,20 +60,9 @@ impl Record {
         version: Version::FIRST,
         word: std::ptr::null_mut(),
         previous: std::ptr::null(),
-        place: UnsafeCell::new(Place { stamp: Version::FIRST, destructor: None, next: std::ptr::null_mut() }),
+        stamp: Version::FIRST,
+        destructor: None,
     };
-
-    /// The place of a record, for the owner of its queue.
-    ///
-    /// # Safety
-    /// `record` is valid, and the caller owns the queue or pool that it is in, or the record itself.
-    #[inline]
-    unsafe fn place<'a>(record: *mut Self) -> &'a mut Place {
-        // SAFETY: the record is valid; the borrow is of the cell alone, which others do not look into.
-        let place = unsafe { &(*record).place };
-        // SAFETY: the caller is the only one to use it, and uses one such reference at a time.
-        unsafe { &mut *place.get() }
-    }
 }
 
 /// A value on its way out.
@@ -91,6 +73,11 @@ pub(crate) struct Retired {
 }
 
 impl Retired {
+    fn of(record: Record) -> (Self, Version) {
+        let destructor = record.destructor.expect("only records with a destructor are queued as values");
+        (Self { word: record.word, destructor }, record.stamp)
+    }
+
     /// Destroys the value. A panic of its `Drop` ends here: it has been reported by the panic hook, and there is no
     /// caller it belongs to.
     ///
@@ -108,203 +95,160 @@ impl Retired {
     }
 }
 
-/// A first-in first-out list of records, linked through `next`.
+type Chunk = Box<[Record; Queue::CHUNK]>;
+
+/// Records in the order of their stamps, in chunks that do not move.
 #[derive(Debug)]
 struct Queue {
-    first: *mut Record,
-    last: *mut Record,
-    len: usize,
+    /// Where the next record goes, in the last chunk.
+    next: *mut Record,
+    /// The end of the last chunk.
+    end: *mut Record,
+    chunks: VecDeque<Chunk>,
+    /// How many records of the first chunk have been taken.
+    taken: usize,
+    /// A chunk to be used again.
+    spare: Option<Chunk>,
+    /// Collecting is due when there are as many chunks.
+    due_at: usize,
+    is_due: bool,
 }
 
 impl Queue {
-    const EMPTY: Self = Self { first: std::ptr::null_mut(), last: std::ptr::null_mut(), len: 0 };
-
-    /// # Safety
-    /// `record` is in no queue and exclusively the caller's.
-    #[inline]
-    unsafe fn push(&mut self, record: *mut Record) {
-        if self.first.is_null() {
-            self.first = record;
-        } else {
-            // SAFETY: `last` is a record of this queue, and the queue is exclusively ours.
-            unsafe { Record::place(self.last) }.next = record;
-        }
-        self.last = record;
-        self.len += 1;
-    }
-
-    /// Takes the first record if its stamp is older than `oldest` (R4).
-    #[inline]
-    fn pop_before(&mut self, oldest: Version) -> Option<*mut Record> {
-        let record = self.first;
-        if record.is_null() {
-            return None;
-        }
-        // SAFETY: a record in the queue is valid, and the queue is exclusively ours.
-        let place = unsafe { Record::place(record) };
-        if place.stamp >= oldest {
-            return None;
-        }
-        self.first = place.next;
-        self.len -= 1;
-        Some(record)
-    }
-}
-
-/// The records of one thread: a pool, and two queues of those in use.
-///
-/// Records without a destructor are kept apart: they are needed by readers of the past alone, not by
-/// whoever still holds a reference to a value, and so they can be reused sooner.
-#[derive(Debug)]
-pub(crate) struct Garbage {
-    free: *mut Record,
-    free_len: usize,
-    words: Queue,
-    values: Queue,
-    collect_words_at: usize,
-    collect_values_at: usize,
-    chunks: Vec<Box<[Record]>>,
-}
-
-impl Garbage {
     const CHUNK: usize = 64;
-    const WORDS: usize = 128;
-    const VALUES: usize = 32;
+    /// Collecting is worth it for this many chunks.
+    const DUE: usize = 2;
 
-    pub(crate) const fn new() -> Self {
+    const fn new() -> Self {
         Self {
-            free: std::ptr::null_mut(),
-            free_len: 0,
-            words: Queue::EMPTY,
-            values: Queue::EMPTY,
-            collect_words_at: Self::WORDS,
-            collect_values_at: Self::VALUES,
-            chunks: Vec::new(),
+            next: std::ptr::null_mut(),
+            end: std::ptr::null_mut(),
+            chunks: VecDeque::new(),
+            taken: 0,
+            spare: None,
+            due_at: Self::DUE,
+            is_due: false,
         }
     }
 
-    /// Makes sure that `count` records are in the pool, so that none need be allocated while a cell is locked.
+    /// Adds a record, for the caller to fill in before anything else happens to the queue.
     #[inline]
-    pub(crate) fn reserve(&mut self, count: usize) {
-        while self.free_len < count {
+    fn push(&mut self) -> *mut Record {
+        if self.next == self.end {
             self.grow();
         }
-    }
-
-    /// Takes a reserved record from the pool. It belongs to the caller until it is retired.
-    #[inline]
-    pub(crate) fn record(&mut self) -> *mut Record {
-        let record = self.free;
-        assert!(!record.is_null(), "records are reserved before they are used");
-        // SAFETY: a record of the free list is valid and exclusively ours.
-        self.free = unsafe { Record::place(record) }.next;
-        self.free_len -= 1;
+        let record = self.next;
+        // SAFETY: the record is in the last chunk, so the one behind it is, or is the end of it.
+        self.next = unsafe { record.add(1) };
         record
     }
 
     #[cold]
     fn grow(&mut self) {
-        let mut chunk: Box<[Record]> = std::iter::repeat_with(|| Record::EMPTY).take(Self::CHUNK).collect();
-        let base = chunk.as_mut_ptr();
-        for index in 0..Self::CHUNK {
-            // SAFETY: `index` is within the chunk.
-            let record = unsafe { base.add(index) };
-            // SAFETY: nobody else knows the chunk yet.
-            unsafe { Record::place(record) }.next = self.free;
-            self.free = record;
+        let mut chunk = self.spare.take().unwrap_or_else(|| Box::new([Record::EMPTY; Self::CHUNK]));
+        let records = chunk.as_mut_ptr_range();
+        (self.next, self.end) = (records.start, records.end);
+        self.is_due |= self.chunks.len() >= self.due_at;
+        self.chunks.push_back(chunk);
+    }
+
+    fn len(&self) -> usize {
+        if self.chunks.is_empty() {
+            return 0;
         }
-        self.free_len += Self::CHUNK;
-        self.chunks.push(chunk);
+        // The end of the last chunk is behind its next record, by less than a chunk.
+        let unused = (self.end.addr() - self.next.addr()) / size_of::<Record>();
+        self.chunks.len() * Self::CHUNK - self.taken - unused
     }
 
-    /// Queues a record that the caller has filled in and linked.
-    ///
-    /// # Safety
-    /// * `record` came from [`record`](Self::record) of this pool and was not retired since.
-    /// * `destructor` fits the record's word, which nobody can newly reach.
-    /// * Whoever can still look at the record or its value announced a version of at most `stamp` (R1, R2).
+    /// Takes the first record if its stamp is older than `oldest` (R4).
     #[inline]
-    pub(crate) unsafe fn retire(&mut self, record: *mut Record, stamp: Version, destructor: Option<Destructor>) {
-        // SAFETY: the record is the caller's, in no queue yet.
-        let place = unsafe { Record::place(record) };
-        *place = Place { stamp, destructor, next: std::ptr::null_mut() };
-        let queue = if destructor.is_some() { &mut self.values } else { &mut self.words };
-        // SAFETY: the record is in no queue.
-        unsafe { queue.push(record) };
+    fn pop_before(&mut self, oldest: Version) -> Option<Record> {
+        if self.len() == 0 {
+            return None;
+        }
+        let record = self.chunks[0][self.taken];
+        if record.stamp >= oldest {
+            return None;
+        }
+        self.taken += 1;
+        if self.taken == Self::CHUNK {
+            self.taken = 0;
+            self.spare = self.chunks.pop_front();
+            if self.chunks.is_empty() {
+                (self.next, self.end) = (std::ptr::null_mut(), std::ptr::null_mut());
+            }
+        }
+        Some(record)
     }
 
-    /// Queues a value that is no cell's old version.
-    ///
-    /// # Safety
-    /// As for [`retire`](Self::retire).
-    pub(crate) unsafe fn retire_value(&mut self, retired: Retired, stamp: Version) {
-        self.reserve(1);
-        let record = self.record();
-        // SAFETY: the record comes from the pool and is exclusively ours.
-        unsafe { (*record).word = retired.word };
-        // SAFETY: the record is ours; the rest is the caller's duty.
-        unsafe { self.retire(record, stamp, Some(retired.destructor)) };
+    /// Some records cannot go while a long reader runs: look again only after half as many more have come.
+    fn set_due(&mut self) {
+        self.due_at = Self::DUE + self.chunks.len() + self.chunks.len() / 2;
+        self.is_due = false;
+    }
+}
+
+/// The records of one thread.
+///
+/// Records without a destructor are kept apart: they are needed by readers of the past alone, not by
+/// whoever still holds a reference to a value, and so they can be reused sooner.
+#[derive(Debug)]
+pub(crate) struct Garbage {
+    words: Queue,
+    values: Queue,
+}
+
+impl Garbage {
+    pub(crate) const fn new() -> Self {
+        Self { words: Queue::new(), values: Queue::new() }
+    }
+
+    /// Queues a record for a word with this destructor. The caller fills it in at once; from
+    /// then on whoever can look at the record or its value has announced a version of at most its stamp (R1, R2).
+    #[inline]
+    pub(crate) fn retire(&mut self, destructor: Option<Destructor>) -> *mut Record {
+        if destructor.is_none() { self.words.push() } else { self.values.push() }
+    }
+
+    /// Queues a value that is no cell's old version. Whoever can look at it has announced a version of at most `stamp`.
+    pub(crate) fn retire_value(&mut self, retired: Retired, stamp: Version) {
+        let Retired { word, destructor } = retired;
+        let record = Record { word, stamp, destructor: Some(destructor), ..Record::EMPTY };
+        // SAFETY: the record was just queued, and nobody else knows it.
+        unsafe { self.retire(Some(destructor)).write(record) };
     }
 
     /// Whether it is worth looking for records that can be reused.
     #[inline]
     pub(crate) fn is_due(&self) -> bool {
-        self.words.len >= self.collect_words_at || self.values.len >= self.collect_values_at
+        self.words.is_due || self.values.is_due
     }
 
     /// Whether a value waits for its destructor.
     pub(crate) fn has_values(&self) -> bool {
-        self.values.len > 0
+        self.values.len() > 0
     }
 
     /// Takes back the records without a destructor that no reader of the past can need.
     pub(crate) fn recycle_words(&mut self, oldest: Version) {
-        while let Some(record) = self.words.pop_before(oldest) {
-            self.release(record);
-        }
-        self.collect_words_at = Self::next_threshold(self.words.len, Self::WORDS);
+        while self.words.pop_before(oldest).is_some() {}
+        self.words.set_due();
     }
 
     /// Takes out the next value that nobody can look at, for the caller to destroy (R5).
     pub(crate) fn next_value(&mut self, oldest: Version) -> Option<Retired> {
         let record = self.values.pop_before(oldest);
         if record.is_none() {
-            self.collect_values_at = Self::next_threshold(self.values.len, Self::VALUES);
+            self.values.set_due();
         }
-        record.map(|record| self.take(record).0)
+        record.map(|record| Retired::of(record).0)
     }
 
     /// Takes out all values with their stamps, for another thread to destroy.
     pub(crate) fn drain_values(&mut self) -> Vec<(Retired, Version)> {
         let forever = Version::new(u64::MAX);
-        let mut values = Vec::with_capacity(self.values.len);
-        while let Some(record) = self.values.pop_before(forever) {
-            values.push(self.take(record));
-        }
-        values
-    }
-
-    fn take(&mut self, record: *mut Record) -> (Retired, Version) {
-        // SAFETY: the record was taken from a queue of ours.
-        let Place { stamp, destructor, .. } = *unsafe { Record::place(record) };
-        // SAFETY: the record is valid, and what is read has not changed since it was filled.
-        let word = unsafe { (*record).word };
-        self.release(record);
-        let destructor = destructor.expect("only records with a destructor are queued as values");
-        (Retired { word, destructor }, stamp)
-    }
-
-    /// Some records cannot go while a long reader runs: look again only after half as many more have come.
-    fn next_threshold(left: usize, least: usize) -> usize {
-        left + (left / 2).max(least)
-    }
-
-    #[inline]
-    fn release(&mut self, record: *mut Record) {
-        // SAFETY: the record was taken from a queue and nobody looks at it any more (R1).
-        unsafe { Record::place(record) }.next = self.free;
-        self.free = record;
-        self.free_len += 1;
+        std::iter::from_fn(|| self.values.pop_before(forever)).map(Retired::of).collect()
     }
 }
 
@@ -314,10 +258,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn retire_word(garbage: &mut Garbage, stamp: u64) {
-        garbage.reserve(1);
-        let record = garbage.record();
-        // SAFETY: the record is fresh and nobody else knows it.
-        unsafe { garbage.retire(record, Version::new(stamp), None) };
+        let record = Record { stamp: Version::new(stamp), ..Record::EMPTY };
+        // SAFETY: the record was just queued, and nobody else knows it.
+        unsafe { garbage.retire(None).write(record) };
     }
 
     #[test]
@@ -326,21 +269,37 @@ mod tests {
         retire_word(&mut garbage, 3);
         retire_word(&mut garbage, 5);
         garbage.recycle_words(Version::new(3));
-        assert_eq!(garbage.words.len, 2);
+        assert_eq!(garbage.words.len(), 2);
         garbage.recycle_words(Version::new(4));
-        assert_eq!(garbage.words.len, 1);
+        assert_eq!(garbage.words.len(), 1);
         garbage.recycle_words(Version::new(6));
-        assert_eq!(garbage.words.len, 0);
+        assert_eq!(garbage.words.len(), 0);
     }
 
     #[test]
-    fn the_pool_is_reused() {
+    fn chunks_are_reused() {
         let mut garbage = Garbage::new();
         for stamp in 0..10_000 {
             retire_word(&mut garbage, stamp);
-            garbage.recycle_words(Version::new(stamp));
+            if garbage.is_due() {
+                garbage.recycle_words(Version::new(stamp));
+            }
         }
-        assert_eq!(garbage.chunks.len(), 1);
+        assert!(garbage.words.chunks.len() <= 2 * Queue::DUE);
+    }
+
+    #[test]
+    fn a_queue_gives_back_what_was_put_in() {
+        let mut garbage = Garbage::new();
+        let mut next = 0;
+        for stamp in 0..1000 {
+            retire_word(&mut garbage, stamp);
+            while stamp % 3 == 0 && next + 70 < stamp {
+                assert_eq!(garbage.words.pop_before(Version::new(stamp)).map(|record| record.stamp.get()), Some(next));
+                next += 1;
+            }
+        }
+        assert_eq!(garbage.words.len() as u64, 1000 - next);
     }
 
     #[test]
@@ -350,9 +309,9 @@ mod tests {
             DESTROYED.fetch_add(1, Ordering::Relaxed);
         }
         let mut garbage = Garbage::new();
-        let retired = Retired { word: std::ptr::null_mut(), destructor: count };
-        // SAFETY: the destructor ignores its word.
-        unsafe { garbage.retire_value(retired, Version::new(1)) };
+        let record = Record { stamp: Version::new(1), destructor: Some(count), ..Record::EMPTY };
+        // SAFETY: the record was just queued, and nobody else knows it.
+        unsafe { garbage.retire(Some(count)).write(record) };
         assert!(garbage.next_value(Version::new(1)).is_none());
         while let Some(value) = garbage.next_value(Version::new(2)) {
             // SAFETY: the destructor ignores its word.

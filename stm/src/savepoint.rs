@@ -20,6 +20,7 @@ struct Savepoint<'a, 'tx> {
 
 impl<'a, 'tx> Savepoint<'a, 'tx> {
     fn new(tx: &'a mut Tx<'tx>) -> Self {
+        tx.state.disturb();
         let mark = tx.state.writes.mark();
         let hooks = tx.state.hooks.len();
         Self { tx, mark, hooks, kept: false }

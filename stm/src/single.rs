@@ -160,7 +160,6 @@ fn exchange<T: Send + Sync + 'static, R>(
                 continue;
             }
             let (new, result) = compute(old);
-            participant.with_garbage(|garbage| garbage.reserve(1));
             if cell.raw.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }) {
                 // SAFETY: the cell is locked from `sample`, and `new` was made from a `T`.
                 unsafe { commit_one(participant, &cell.raw, sample, new, destructor) };
@@ -187,14 +186,9 @@ unsafe fn commit_one(
     destructor: Option<Destructor>,
 ) {
     let version = DOMAIN.clock.tick();
-    participant.with_garbage(|garbage| {
-        let record = garbage.record();
-        // SAFETY: the caller holds the lock, and the record is fresh.
-        unsafe { cell.publish(record, sample, word, version) };
-        // SAFETY: the record is filled and linked; whoever can look at it or its value announced less than `version`
-        // (R1, R2).
-        unsafe { garbage.retire(record, version.previous(), destructor) };
-    });
+    let record = participant.with_garbage(|garbage| garbage.retire(destructor));
+    // SAFETY: the caller holds the lock, and the record was just queued for the destructor.
+    unsafe { cell.publish(record, sample, word, destructor, version) };
     if sample.has_waiters() {
         DOMAIN.waiters.wake(cell);
     }

@@ -3,7 +3,9 @@
 //! Every other module imports them from here, so that a model checker can take the place of `std` by changing
 //! this file alone.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
+};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) fn fence_after_exchange() {
     if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
         // SeqCst: keeps the compiler from moving accesses across.
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
     } else {
         // SeqCst: what the callers' fence arguments ask for.
         fence(Ordering::SeqCst);

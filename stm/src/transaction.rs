@@ -18,6 +18,8 @@
 //!   access takes its slow path, which refuses. Whatever the body returns then, the attempt has no effect.
 //! * **X3** A cell that the attempt owns is in its read set, which is what is disowned at the end.
 //! * **X4** An attempt that has written is not in the past and needs no history.
+//! * **X5** Between attempts everything but the read set, `read_version` and `limit` is as in a new [`State`]. What changes
+//!   anything else ends the quiet of the attempt, and then [`State::clear`] restores it.
 //!
 //! Extension is due to T. Riegel, P. Felber, C. Fetzer, *A Lazy Snapshot Algorithm with Eager Validation*, DISC 2006.
 
@@ -56,6 +58,8 @@ pub(crate) struct State {
     limit: Limit,
     /// Whether a write to a new cell may simply be buffered (X2).
     write_ready: bool,
+    /// Whether the attempt has done nothing but read at the present, so that nothing but the read set is to be cleared (X5).
+    quiet: bool,
     pub(crate) reads: ReadSet,
     pub(crate) writes: WriteSet,
     read_version: Version,
@@ -77,7 +81,7 @@ pub(crate) struct State {
     must_escalate: bool,
     /// Where the transaction became irrevocable.
     irrevocable: Option<&'static Location<'static>>,
-    participant: Option<NonNull<Participant>>,
+    participant: *const Participant,
 }
 
 impl State {
@@ -89,6 +93,7 @@ impl State {
         Self {
             limit: Limit::CLOSED,
             write_ready: false,
+            quiet: true,
             reads: ReadSet::new(),
             writes: WriteSet::new(),
             read_version: Version::FIRST,
@@ -100,34 +105,39 @@ impl State {
             hooks: Hooks::new(),
             to_wake: Vec::new(),
             ticket: None,
-            attempt: 0,
+            attempt: 1,
             must_stay_present: false,
             must_escalate: false,
             irrevocable: None,
-            participant: None,
+            participant: std::ptr::null(),
         }
     }
 
-    /// Starts an attempt of a participant that has just pinned for history. With a ticket, the token is held.
+    /// Says whose state it is.
+    pub(crate) fn set_participant(&mut self, participant: *const Participant) {
+        self.participant = participant;
+    }
+
+    /// Starts the first attempt of a transaction; the participant has just pinned for history.
     #[inline]
-    pub(crate) fn begin(&mut self, participant: &Participant, start: Start) {
-        let holds_token = start.ticket.is_some();
-        self.participant = Some(NonNull::from(participant));
+    pub(crate) fn begin(&mut self) {
+        debug_assert!(self.quiet && self.doomed.is_none() && self.mode == Mode::Present && self.ticket.is_none());
+        self.read_version = DOMAIN.clock.now();
+        self.limit = Limit::at(self.read_version);
+    }
+
+    /// Starts a later attempt. With a ticket, the token is held.
+    pub(crate) fn begin_again(&mut self, start: Start) {
+        self.begin();
+        self.quiet = false;
         self.attempt = start.attempt;
         self.must_stay_present = start.must_stay_present;
-        self.must_escalate = false;
-        self.irrevocable = None;
-        self.doomed = None;
-        self.renounced = false;
-        self.write_ready = false;
-        self.extension_work = 0;
         self.ticket = start.ticket;
-        self.mode = if holds_token { Mode::Token } else { Mode::Present };
-        self.read_version = DOMAIN.clock.now();
-        if holds_token {
+        if self.ticket.is_some() {
+            self.mode = Mode::Token;
+            self.limit = Limit::CLOSED;
             self.renounce();
         }
-        self.open();
     }
 
     /// Starts a snapshot of a participant that has just pinned for history.
@@ -139,22 +149,45 @@ impl State {
     /// Keeps a value of bits until the attempt, or the snapshot, ends.
     pub(crate) fn keep<T: 'static>(&mut self, value: T) -> *const T {
         debug_assert!(storage::is_bits::<T>());
+        self.disturb();
         self.arena.keep(value)
     }
 
-    /// Empties the state after the attempt; the arena's values end here.
+    /// Whether the attempt has done nothing but read at the present.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Notes that there is more to clear than the read set (X5).
+    #[inline]
+    pub(crate) fn disturb(&mut self) {
+        self.quiet = false;
+    }
+
+    /// Empties the state after an attempt (X5); the arena's values end here. What is for the aftermath stays.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        self.limit = Limit::CLOSED;
-        self.write_ready = false;
         self.reads.clear();
-        self.arena.clear();
+        if !self.quiet {
+            self.quiet = true;
+            self.write_ready = false;
+            self.writes.reset();
+            self.mode = Mode::Present;
+            self.doomed = None;
+            self.renounced = false;
+            self.extension_work = 0;
+            self.arena.clear();
+            self.attempt = 1;
+            self.must_stay_present = false;
+            self.must_escalate = false;
+            self.irrevocable = None;
+        }
     }
 
     fn participant(&self) -> &Participant {
-        let participant = self.participant.expect("set when an attempt begins");
-        // SAFETY: participants are never freed (P3).
-        unsafe { participant.as_ref() }
+        // SAFETY: set before the participant is claimed; participants are never freed (P3).
+        unsafe { &*self.participant }
     }
 
     pub(crate) fn read_version(&self) -> Version {
@@ -164,6 +197,10 @@ impl State {
     /// The limit of what has been read, whatever the fast path accepts.
     pub(crate) fn read_limit(&self) -> Limit {
         Limit::at(self.read_version)
+    }
+
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -189,6 +226,7 @@ impl State {
     /// Ends the attempt (X2).
     #[cold]
     pub(crate) fn doom(&mut self, cause: Cause) -> Abort {
+        self.disturb();
         self.doomed = Some(cause);
         self.limit = Limit::CLOSED;
         self.write_ready = false;
@@ -211,6 +249,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn renounce(&mut self) {
         self.renounced = true;
         self.participant().renounce_history();
@@ -264,6 +303,7 @@ impl State {
             if self.renounced || self.must_stay_present {
                 return Err(self.doom(Cause::Read));
             }
+            self.disturb();
             self.mode = Mode::Past;
             self.participant().counters.went_past();
             // SAFETY: as in `read_slow`.
@@ -278,6 +318,7 @@ impl State {
 
     /// Raises `read_version` to now if nothing that was read has changed.
     fn extend(&mut self) -> bool {
+        self.disturb();
         let now = DOMAIN.clock.now();
         self.extension_work += self.reads.len();
         let unchanged = self.reads.is_unchanged(self.limit);
@@ -289,9 +330,20 @@ impl State {
         unchanged
     }
 
+    /// The first write of an attempt that has only read so far, at the present.
+    #[inline]
+    fn write_first(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
+        debug_assert!(self.mode == Mode::Present && self.writes.is_empty());
+        self.disturb();
+        self.renounce();
+        self.write_ready = true;
+        self.writes.push(cell, word, destructor);
+    }
+
     #[cold]
     #[inline(never)]
     fn write_slow(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) -> Stm<()> {
+        self.disturb();
         let ready = self.ready_to_write();
         if let Err(abort) = ready {
             self.writes.bury(word, destructor);
@@ -374,6 +426,7 @@ impl State {
         if self.doomed.is_some() {
             return Err(Abort::new());
         }
+        self.disturb();
         if self.mode == Mode::Present {
             self.ticket = DOMAIN.token.try_take();
             if self.ticket.is_some() && self.own_all() {
@@ -395,7 +448,7 @@ impl State {
     }
 }
 
-/// What an attempt starts with.
+/// What an attempt starts with that is not the first.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) attempt: u64,
@@ -458,6 +511,10 @@ impl<'tx> Tx<'tx> {
             state.writes.push(cell, word, destructor);
             return Ok(());
         }
+        if state.quiet {
+            state.write_first(cell, word, destructor);
+            return Ok(());
+        }
         state.write_slow(cell, word, destructor)
     }
 
@@ -469,6 +526,7 @@ impl<'tx> Tx<'tx> {
     }
 
     pub(crate) fn hooks(&mut self) -> &mut Hooks {
+        self.state.disturb();
         &mut self.state.hooks
     }
 
@@ -555,7 +613,7 @@ impl<'tx> Tx<'tx> {
     /// assert_eq!(sent.get(), 1);
     /// ```
     pub fn after_commit(&mut self, hook: impl FnOnce() + 'static) {
-        self.state.hooks.add(When::Commit, Box::new(hook));
+        self.hooks().add(When::Commit, Box::new(hook));
     }
 
     /// Has `hook` run once this attempt has ended without effect, for whatever reason; by this thread, outside of any
@@ -581,7 +639,7 @@ impl<'tx> Tx<'tx> {
     /// assert!(outcome.is_err() && undone.get());
     /// ```
     pub fn after_abort(&mut self, hook: impl FnOnce() + 'static) {
-        self.state.hooks.add(When::Abort, Box::new(hook));
+        self.hooks().add(When::Abort, Box::new(hook));
     }
 
     /// Makes sure that this attempt commits: from here on no other transaction can make it run again.

@@ -49,6 +49,15 @@ impl Owner {
 pub(crate) struct Sample(u64);
 
 impl Sample {
+    /// A sample that no lock gives.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Whether any committer may lock the word.
+    #[inline]
+    pub(crate) const fn is_free(self) -> bool {
+        self.0 & (LOCKED | OWNED) == 0
+    }
+
     /// Whether a committer is publishing.
     #[inline]
     pub(crate) const fn is_locked(self) -> bool {

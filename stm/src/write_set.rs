@@ -25,8 +25,8 @@ pub(crate) struct Entry {
     pub(crate) cell: *const RawCell,
     pub(crate) word: Word,
     pub(crate) destructor: Option<Destructor>,
-    /// The sample that the attempt's lock replaced, while it holds it.
-    pub(crate) locked: Option<Sample>,
+    /// The sample that the attempt's lock replaced, while it holds one.
+    pub(crate) locked: Sample,
     level: u32,
     /// Whether a reference to the buffered value has been handed out.
     lent: bool,
@@ -151,7 +151,7 @@ impl WriteSet {
     #[inline]
     pub(crate) fn push(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
         self.filter |= filter_bit(cell);
-        self.entries.push(Entry { cell, word, destructor, locked: None, level: self.level, lent: false });
+        self.entries.push(Entry { cell, word, destructor, locked: Sample::NONE, level: self.level, lent: false });
         if self.entries.len() > Self::SCANNED {
             self.add_to_index();
         }
@@ -250,21 +250,35 @@ impl WriteSet {
         }
     }
 
-    /// Gets an empty set ready for the next attempt; its displaced words are the caller's to destroy.
+    /// Whether there are displaced words to destroy.
     #[inline]
-    pub(crate) fn reset(&mut self) -> Vec<Retired> {
+    pub(crate) fn has_buried(&self) -> bool {
+        !self.graveyard.is_empty()
+    }
+
+    /// Takes out the displaced words, to be destroyed once the attempt has ended.
+    pub(crate) fn take_buried(&mut self) -> Vec<Retired> {
+        std::mem::take(&mut self.graveyard)
+    }
+
+    /// Gets an empty set ready for the next attempt.
+    #[inline]
+    pub(crate) fn reset(&mut self) {
         debug_assert!(self.entries.is_empty() && self.undo.is_empty());
         self.filter = 0;
         self.level = 0;
         self.last_level = 0;
         if !self.index.is_empty() {
-            self.index.clear();
+            self.reset_large();
         }
+    }
+
+    fn reset_large(&mut self) {
+        self.index.clear();
         if self.entries.capacity() > Self::KEEP {
             self.entries.shrink_to(Self::KEEP);
             self.index.shrink_to(Self::KEEP, |_| 0);
         }
-        std::mem::take(&mut self.graveyard)
     }
 }
 
