@@ -2,21 +2,23 @@
 //!
 //! Two things make it certain.
 //! * The waiting thread is the only one of the process, and sleeps without a time limit.
-//! * The transaction says that its cells are [shared by handle](crate::Atomically::shared_by_handle) alone, and every cell
-//!   it waits for is a [`TVar`](crate::TVar) of which no other handle is left.
+//! * The transaction says that its cells are [shared by handle](crate::Atomically::shared_by_handle) alone, and every
+//!   cell it waits for is a [`TVar`](crate::TVar) of which no other handle is left.
 //!
 //! Without the second promise, a single handle proves nothing: any number of threads may share it by reference.
 //!
 //! # Protocol
-//! 1. A waiter that was promised handles counts itself in [`WATCHES`] (V-count), **fences**, registers its waker, and looks
-//!    at the numbers of handles (V-look).
+//! 1. A waiter that was promised handles counts itself in [`WATCHES`] (V-count), **fences**, registers its waker, and
+//!    looks at the numbers of handles (V-look).
 //! 2. Whoever drops the second-to-last handle of a `TVar` lowers its number (D-drop), **fences**, and looks at
-//!    [`WATCHES`] (D-look); if there are any, it wakes who waits for the cell. The waiter runs again and comes back to 1.
+//!    [`WATCHES`] (D-look); if there are any, it wakes who waits for the cell. The waiter runs again and comes back
+//!    to 1.
 //!
 //! # The fence argument
 //! * If the dropper's fence comes first, V-look sees D-drop.
-//! * If the waiter's fence comes first, D-look sees V-count, and the dropper goes to wake. Either the waker is registered by
-//!   then, or it is registered after the dropper held the lock of that part of the table; then V-look sees D-drop.
+//! * If the waiter's fence comes first, D-look sees V-count, and the dropper goes to wake. Either the waker is
+//!   registered by then, or it is registered after the dropper held the lock of that part of the table; then V-look
+//!   sees D-drop.
 
 use crate::cell::RawCell;
 use crate::domain::DOMAIN;

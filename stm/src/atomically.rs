@@ -59,7 +59,8 @@ fn never_ends(stopped: &Stopped, at: &Location<'_>) -> ! {
 /// As [`atomically`].
 ///
 /// # Errors
-/// [`TryError::Cancelled`] with the error of the body; [`TryError::Stopped`] when it waits and nobody could ever wake it.
+/// [`TryError::Cancelled`] with the error of the body; [`TryError::Stopped`] when it waits and nobody could ever wake
+/// it.
 ///
 /// # Panics
 /// As [`atomically`].
@@ -233,8 +234,8 @@ impl Atomically {
         self
     }
 
-    /// Stops the transaction when so many attempts have not committed, for whatever reason: conflicts count like retries.
-    /// At least one attempt is made.
+    /// Stops the transaction when so many attempts have not committed, for whatever reason: conflicts count like
+    /// retries. At least one attempt is made.
     ///
     /// # Examples
     /// ```
@@ -256,13 +257,13 @@ impl Atomically {
         self
     }
 
-    /// Promises that other threads reach the cells it waits for through handles of their own alone, not through references to
-    /// this thread's.
+    /// Promises that other threads reach the cells it waits for through handles of their own alone, not through
+    /// references to this thread's.
     ///
-    /// Then a wait is known to be without end as soon as every cell it waits for is a [`TVar`](crate::TVar) of which no
-    /// other handle is left, and the transaction stops with [`Limit::Abandoned`] instead of hanging. Without the
-    /// promise this cannot be known, as a single handle may be shared by reference; then a wait ends so only when
-    /// the waiting thread is the only one of the process.
+    /// Then a wait is known to be without end as soon as every cell it waits for is a [`TVar`](crate::TVar) of which
+    /// no other handle is left, and the transaction stops with [`Limit::Abandoned`] instead of hanging. Without
+    /// the promise this cannot be known, as a single handle may be shared by reference; then a wait ends so only
+    /// when the waiting thread is the only one of the process.
     ///
     /// # Examples
     /// ```

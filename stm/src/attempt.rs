@@ -3,14 +3,14 @@
 //! # Protocol
 //! 1. **Begin**: refuse if a transaction runs on this thread, pin for history, sample the `read_version`.
 //! 2. **Run** the body.
-//! 3. **Decide**: commit, or find out why not. An attempt that retried registers for its wait now, while what it has read
-//!    is known and kept alive.
+//! 3. **Decide**: commit, or find out why not. An attempt that retried registers for its wait now, while what it has
+//!    read is known and kept alive.
 //! 4. **End**: forget everything, unpin; then give the token back, wake, destroy, run hooks.
 //!
 //! # Invariants
 //! * **E1** Every attempt is ended, also by a panic of the body: [`Attempt`] ends it when dropped.
-//! * **E2** A ticket goes from [`Progress`] to the attempt and, if that is lost, back; it is dropped when the transaction commits, is
-//!   cancelled, panics, or goes to wait.
+//! * **E2** A ticket goes from [`Progress`] to the attempt and, if that is lost, back; it is dropped when the
+//!   transaction commits, is cancelled, panics, or goes to wait.
 
 use std::fmt::Display;
 use std::panic::Location;

@@ -1,7 +1,7 @@
 //! Backoff: how long a transaction that lost waits before it runs again.
 //!
-//! Randomised and exponential, so that those who collided do not collide again in step; first by spinning for less than
-//! a time slice, then by giving the time slice away. It never sleeps: who keeps losing is escalated.
+//! Randomised and exponential, so that those who collided do not collide again in step; first by spinning for less
+//! than a time slice, then by giving the time slice away. It never sleeps: who keeps losing is escalated.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};

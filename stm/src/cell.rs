@@ -3,10 +3,10 @@
 //! [`RawCell`] is the untyped cell that the whole protocol works on; [`TCell`] gives it a type.
 //!
 //! # Protocol
-//! * **Read at a version**: sample the lock, load the word, check that the lock still is at the sample. If the
-//!   sample is newer than wanted, walk the history to the first record that is not.
-//! * **Publish**, while locked: fill a record with the old version and word, link it to the history, store
-//!   the new word, unlock with the new version.
+//! * **Read at a version**: sample the lock, load the word, check that the lock still is at the sample. If the sample
+//!   is newer than wanted, walk the history to the first record that is not.
+//! * **Publish**, while locked: fill a record with the old version and word, link it to the history, store the new
+//!   word, unlock with the new version.
 //!
 //! # Invariants
 //! * **K1** `word` and `history` change only while the cell is locked (L1), and `history` before `word`.
@@ -171,8 +171,8 @@ impl RawCell {
 /// [`Shared`], which hands it out as `&'tx TCell<T>`: for as long as the transaction runs. To have one
 /// cell by itself, use [`TVar`].
 ///
-/// Numbers, `bool`, `char` and their like are stored in the cell itself. Other types of at most a machine word that need
-/// no drop live in a recycled slot; everything else lives in a heap allocation per version.
+/// Numbers, `bool`, `char` and their like are stored in the cell itself. Other types of at most a machine word that
+/// need no drop live in a recycled slot; everything else lives in a heap allocation per version.
 ///
 /// [`Shared`]: crate::Shared
 /// [`TVar`]: crate::TVar

@@ -7,8 +7,8 @@
 //! # Invariants
 //! * **C1** Every `write_version` is drawn once: commits are totally ordered by it.
 //! * **C2** A committer draws after it has locked its whole write set. So whoever sees a clock of at least
-//!   `write_version` sees those cells locked or already published: [`Clock::tick`] releases what
-//!   [`Clock::now`] and every later `tick` acquires.
+//!   `write_version` sees those cells locked or already published: [`Clock::tick`] releases what [`Clock::now`] and
+//!   every later `tick` acquires.
 //! * **C3** The clock never overflows. A [`Version`] has 61 bits; at a thousand million commits a second, which no
 //!   machine can do on one cache line, it lasts 73 years.
 //!

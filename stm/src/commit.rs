@@ -1,26 +1,29 @@
 //! Commit: how the writes of an attempt appear, all at one moment.
 //!
 //! # Protocol
-//! 1. **Lock** every cell of the write set (C-lock), with a bounded wait: who holds locks waits for nobody. If
-//!    one cannot be had, restore all and abort.
+//! 1. **Lock** every cell of the write set (C-lock), with a bounded wait: who holds locks waits for nobody. If one
+//!    cannot be had, restore all and abort.
 //! 2. **Draw** the `write_version` (C-tick).
-//! 3. **Validate**: no cell read is newer than `read_version` or locked by another (C-validate). Needless if `write_version`
-//!    follows `read_version` directly, as then nobody has committed since, and for the holder of the token.
-//! 4. **Publish** each cell: the old word goes into its history and on its way out, the new one in, the lock
-//!    ends with `write_version`.
+//! 3. **Validate**: no cell read is newer than `read_version` or locked by another (C-validate). Needless if
+//!    `write_version` follows `read_version` directly, as then nobody has committed since, and for the holder of the
+//!    token.
+//! 4. **Publish** each cell: the old word goes into its history and on its way out, the new one in, the lock ends
+//!    with `write_version`.
 //!
 //! # Why it is serializable
-//! Take committers A and B of which each reads what the other writes. C-tick is an acquire and release operation on one
-//! word, so one comes first, say A's. B's C-validate comes after its C-tick, hence after A's C-tick and A's C-lock: B sees
-//! the cell locked or newer, and aborts. No fence is needed between locking and validating, as the clock is one.
+//! Take committers A and B of which each reads what the other writes. C-tick is an acquire and release operation on
+//! one word, so one comes first, say A's. B's C-validate comes after its C-tick, hence after A's C-tick and A's
+//! C-lock: B sees the cell locked or newer, and aborts. No fence is needed between locking and validating, as the
+//! clock is one.
 //!
-//! A reader at `read_version` sees all of a commit whose `write_version` is at most that, and nothing of any other: it
-//! sampled the clock after C-tick, hence sees the cells locked, and waits, or newer (C2 of `clock.rs`).
+//! A reader at `read_version` sees all of a commit whose `write_version` is at most that, and nothing of any other:
+//! it sampled the clock after C-tick, hence sees the cells locked, and waits, or newer (C2 of `clock.rs`).
 //!
 //! # Invariants
 //! * **M1** User code runs neither while a cell is locked nor while the attempt is pinned: what there is to destroy,
 //!   run and wake is collected and done afterwards ([`Aftermath`]).
-//! * **M2** Nothing in the commit can fail once the first cell is locked, but for want of memory, which ends the process.
+//! * **M2** Nothing in the commit can fail once the first cell is locked, but for want of memory, which ends the
+//!   process.
 
 use crate::cell::RawCell;
 use crate::domain::DOMAIN;

@@ -202,7 +202,8 @@ impl fmt::Display for Aborts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
-    /// The time given by [`timeout`](crate::Atomically::timeout) or [`deadline`](crate::Atomically::deadline) is over.
+    /// The time given by [`timeout`](crate::Atomically::timeout) or [`deadline`](crate::Atomically::deadline) is
+    /// over.
     Time,
     /// The number of attempts given by [`max_attempts`](crate::Atomically::max_attempts) is used up.
     Attempts(u32),
@@ -265,7 +266,8 @@ impl Stopped {
         self.label
     }
 
-    /// How long the transaction had been going on; zero if it has no time limit, since then nobody looked at the time.
+    /// How long the transaction had been going on; zero if it has no time limit, since then nobody looked at the
+    /// time.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
         self.elapsed

@@ -3,7 +3,8 @@
 //! # Invariants
 //! * **F1** An attempt begins and ends within one poll: a task never sleeps inside a transaction.
 //! * **F2** A poll runs a bounded number of attempts and then lets other tasks run.
-//! * **F3** Dropping the future takes back all registrations: for a wait, for the token, for its hand-over, for the time.
+//! * **F3** Dropping the future takes back all registrations: for a wait, for the token, for its hand-over, for the
+//!   time.
 
 use std::future::Future;
 use std::panic::Location;

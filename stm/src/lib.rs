@@ -22,11 +22,12 @@
 //! assert_eq!((from.load(), to.load()), (70, 30));
 //! ```
 //!
-//! The `?` matters: when another transaction was faster, the attempt ends there and the block runs again. So a block should do
-//! nothing that cannot be repeated; see [`after_commit`](Tx::after_commit) and [`irrevocable`](Tx::irrevocable) for what cannot.
+//! The `?` matters: when another transaction was faster, the attempt ends there and the block runs again. So a block
+//! should do nothing that cannot be repeated; see [`after_commit`](Tx::after_commit) and
+//! [`irrevocable`](Tx::irrevocable) for what cannot.
 //!
-//! **Compose.** A step of a transaction is a function that takes `tx`. Any number of them make one transaction; there is
-//! no order of locks to keep to, and no deadlock.
+//! **Compose.** A step of a transaction is a function that takes `tx`. Any number of them make one transaction; there
+//! is no order of locks to keep to, and no deadlock.
 //!
 //! ```
 //! # use optimist::{Stm, TVar, Tx, atomically};
@@ -47,9 +48,9 @@
 //! });
 //! ```
 //!
-//! **Wait.** `tx.check(condition)?` in `withdraw` does not fail when the balance is too small: the transaction sleeps until `account`
-//! changes, and runs again then. [`retry`](Tx::retry) is the same without a condition. No condition variable, no lost
-//! wake-up, no polling.
+//! **Wait.** `tx.check(condition)?` in `withdraw` does not fail when the balance is too small: the transaction sleeps
+//! until `account` changes, and runs again then. [`retry`](Tx::retry) is the same without a condition. No condition
+//! variable, no lost wake-up, no polling.
 //!
 //! **Choose.** [`or_else`](Tx::or_else) tries another way where the first one would have to wait.
 //!
@@ -79,7 +80,8 @@
 //! assert_eq!(stock.load(), 3);
 //! ```
 //!
-//! **Read a lot.** A [`snapshot`] sees all cells as they were at one moment, never has to run again, and disturbs no writer.
+//! **Read a lot.** A [`snapshot`] sees all cells as they were at one moment, never has to run again, and disturbs no
+//! writer.
 //!
 //! ```
 //! # use optimist::{TVar, snapshot};
@@ -108,14 +110,15 @@
 //! | what it cannot do for you | [`docs::limits`] |
 //!
 //! # Promises
-//! 1. **Opacity.** Every attempt, also one that later aborts, sees one consistent state; your code never runs on a mixed
-//!    one. Committed transactions are strictly serializable: it is as if they had run one after the other, in an order
-//!    that respects real time.
-//! 2. **Nothing is lost.** A panic, an error or a wait that is given up leaves no trace in shared state, leaks nothing and
-//!    poisons nothing.
+//! 1. **Opacity.** Every attempt, also one that later aborts, sees one consistent state; your code never runs on a
+//!    mixed one. Committed transactions are strictly serializable: it is as if they had run one after the other, in
+//!    an order that respects real time.
+//! 2. **Nothing is lost.** A panic, an error or a wait that is given up leaves no trace in shared state, leaks
+//!    nothing and poisons nothing.
 //! 3. **Readers never abort.** A transaction that only reads commits at its first attempt, however long it is.
 //! 4. **Everyone commits.** A transaction that keeps losing is escalated, and then cannot lose again.
-//! 5. **Safe code cannot misuse it.** No lifetime, leak, panic or order of drops in safe code reaches undefined behaviour.
+//! 5. **Safe code cannot misuse it.** No lifetime, leak, panic or order of drops in safe code reaches undefined
+//!    behaviour.
 //! 6. **You pay for what you use.** Waiting, hooks and priorities cost a transaction nothing that does not use them.
 //!
 //! # Features

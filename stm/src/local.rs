@@ -79,8 +79,8 @@ impl<T: 'static> TxLocal<T> {
         Self { init, before_commit: None, after_commit: None, after_abort: None }
     }
 
-    /// Says what to do with the value when the body has returned and before the attempt commits. It is part of the attempt:
-    /// it may read and write cells, and even [retry](Tx::retry).
+    /// Says what to do with the value when the body has returned and before the attempt commits. It is part of the
+    /// attempt: it may read and write cells, and even [retry](Tx::retry).
     ///
     /// # Examples
     /// ```

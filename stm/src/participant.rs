@@ -24,7 +24,8 @@
 //! Without either fence both could miss: G scans before R's announcement is visible, R looks before G's unlinking is.
 //!
 //! # Invariants
-//! * **P1** `garbage`, `transaction` and the `Cell`s of a participant are touched by the thread that claimed it alone.
+//! * **P1** `garbage`, `transaction` and the `Cell`s of a participant are touched by the thread that claimed it
+//!   alone.
 //! * **P2** While pinned, the announced version does not grow: references handed out stay valid until the unpin.
 //! * **P3** A participant is never freed.
 //!
@@ -67,7 +68,8 @@ pub(crate) struct Participant {
     transaction: UnsafeCell<State>,
 }
 
-// SAFETY: other threads use `pinned`, `counters`, `claimed`, `id` and `next` only, which are atomic or never change (P1).
+// SAFETY: other threads use `pinned`, `counters`, `claimed`, `id` and `next` only, which are atomic or never change
+// (P1).
 unsafe impl Sync for Participant {}
 
 impl Participant {
@@ -146,8 +148,8 @@ impl Participant {
 
     #[inline]
     fn announce(&self, version: Version, mode: u64) {
-        // Release: what was read under the announcement before is done before this one is seen. An exchange rather than a
-        // store, because with the fence it is the cheaper of the two on x86.
+        // Release: what was read under the announcement before is done before this one is seen. An exchange rather than
+        // a store, because with the fence it is the cheaper of the two on x86.
         self.pinned.swap(version.get() << 1 | mode, Ordering::Release);
         // SeqCst: the P-fence; its partner is the G-fence in `collect`.
         fence_after_exchange();

@@ -4,10 +4,11 @@
 //! "unlocked and within `read_version`" is also what validation asks.
 //!
 //! # Invariants
-//! * **D1** Every cell in the set outlives the attempt: it is borrowed for `'tx`, or its free is deferred past
-//!   the attempt's pin.
-//! * **D2** The set holds at most twice as many entries as distinct cells, beyond [`ReadSet::SMALL`]: before a large set
-//!   grows, repeated entries are removed. So a loop over the same cells costs no memory, and validation stays linear.
+//! * **D1** Every cell in the set outlives the attempt: it is borrowed for `'tx`, or its free is deferred past the
+//!   attempt's pin.
+//! * **D2** The set holds at most twice as many entries as distinct cells, beyond [`ReadSet::SMALL`]: before a large
+//!   set grows, repeated entries are removed. So a loop over the same cells costs no memory, and validation stays
+//!   linear.
 
 use crate::cell::RawCell;
 use crate::versioned_lock::{Limit, Sample};

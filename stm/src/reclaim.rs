@@ -2,12 +2,12 @@
 //!
 //! A commit replaces a cell's word by another. The old word goes into a [`Record`], which serves two ends with one
 //! piece of memory: it is the **history** in which a reader of the past finds the version it needs, and it is the
-//! **retired value** that must be destroyed once nobody can look at it any more. Records stand in chunks that a thread
-//! uses again and again, so that a warm transaction allocates nothing for them.
+//! **retired value** that must be destroyed once nobody can look at it any more. Records stand in chunks that a
+//! thread uses again and again, so that a warm transaction allocates nothing for them.
 //!
 //! # Protocol
-//! 1. A thread pins before it looks at a cell: it announces a version `v` of the clock that is not newer
-//!    than any `read_version` it will use (`participant.rs`).
+//! 1. A thread pins before it looks at a cell: it announces a version `v` of the clock that is not newer than any
+//!    `read_version` it will use (`participant.rs`).
 //! 2. A committer queues a record for each replaced word ([`Garbage::retire`]), fills it in with the stamp
 //!    `write_version - 1`, and links it to the cell's history.
 //! 3. When enough are queued, the owner of the queue looks at every participant. A record may be reused, and its
@@ -16,14 +16,14 @@
 //! [`Participant::collect`]: crate::participant::Participant::collect
 //!
 //! # Invariants
-//! * **R1** A record with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader walks past a
-//!   version only if it is newer than its `read_version`, so the record behind it, replaced by that version `w`,
-//!   has `s = w - 1 >= read_version >= v`.
+//! * **R1** A record with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader walks
+//!   past a version only if it is newer than its `read_version`, so the record behind it, replaced by that version
+//!   `w`, has `s = w - 1 >= read_version >= v`.
 //! * **R2** The value of a record with stamp `s` is only looked at by a thread that announced a version `<= s`. A
 //!   reader takes the word of a cell it has seen unlocked after it sampled the clock; by C2 of `clock.rs` the
 //!   committer that replaces this word draws `w > v`.
-//! * **R3** `previous` of a record may dangle. By R1 nobody follows it who has not announced a version that
-//!   keeps the record behind it.
+//! * **R3** `previous` of a record may dangle. By R1 nobody follows it who has not announced a version that keeps the
+//!   record behind it.
 //! * **R4** The stamps in one queue never decrease, so a queue is destroyed from its front.
 //! * **R5** No user code runs while a `&mut Garbage` exists. A destructor is taken out first and run afterwards.
 
@@ -211,7 +211,8 @@ impl Garbage {
         if destructor.is_none() { self.words.push() } else { self.values.push() }
     }
 
-    /// Queues a value that is no cell's old version. Whoever can look at it has announced a version of at most `stamp`.
+    /// Queues a value that is no cell's old version. Whoever can look at it has announced a version of at most
+    /// `stamp`.
     pub(crate) fn retire_value(&mut self, retired: Retired, stamp: Version) {
         let Retired { word, destructor } = retired;
         let record = Record { word, stamp, destructor: Some(destructor), ..Record::EMPTY };

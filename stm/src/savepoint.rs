@@ -1,10 +1,11 @@
 //! Savepoints: parts of a transaction that are undone alone.
 //!
 //! A savepoint remembers how far the write set and the hooks had got. What was read stays in the read set, whatever
-//! happens to the part: the decision to undo it was taken on those reads, so the transaction may only commit, and must
-//! only wait, on their account (no write skew through `or_else`, no lost wake-up).
+//! happens to the part: the decision to undo it was taken on those reads, so the transaction may only commit, and
+//! must only wait, on their account (no write skew through `or_else`, no lost wake-up).
 //!
-//! `or_else` is due to T. Harris, S. Marlow, S. Peyton Jones, M. Herlihy, *Composable Memory Transactions*, PPoPP 2005.
+//! `or_else` is due to T. Harris, S. Marlow, S. Peyton Jones, M. Herlihy, *Composable Memory Transactions*, PPoPP
+//! 2005.
 
 use crate::error::{Cancel, Cause, Stm, TxError, sealed::Sealed as _};
 use crate::transaction::Tx;
@@ -46,12 +47,12 @@ impl<'tx> Tx<'tx> {
     /// Runs `first`; if it [retries](Self::retry), undoes what it wrote and runs `second` instead.
     ///
     /// When both retry, the transaction waits for what either has read. Alternatives nest to any depth. Both branches
-    /// may return a [`Stm`], or a [`TryStm`](crate::TryStm) with an error of one's own; such an error is no retry, and
-    /// comes out.
+    /// may return a [`Stm`], or a [`TryStm`](crate::TryStm) with an error of one's own; such an error is no retry,
+    /// and comes out.
     ///
     /// # Conflicts
-    /// With writers of what either branch has read, also the one that was undone: that it could not go on is part of what
-    /// the transaction has seen.
+    /// With writers of what either branch has read, also the one that was undone: that it could not go on is part of
+    /// what the transaction has seen.
     ///
     /// # Errors
     /// What the branch that was not undone returns.
@@ -107,8 +108,8 @@ impl<'tx> Tx<'tx> {
     /// With writers of what `part` has read, also if it is undone.
     ///
     /// # Errors
-    /// [`Abort`](crate::Abort) when the whole attempt is over; pass it on with `?`. The error that `part` cancelled with comes in
-    /// the inner result.
+    /// [`Abort`](crate::Abort) when the whole attempt is over; pass it on with `?`. The error that `part` cancelled
+    /// with comes in the inner result.
     ///
     /// # Panics
     /// A panic of `part` undoes it as well, and goes on.

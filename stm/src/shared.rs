@@ -6,8 +6,8 @@
 //!    unpinned (`participant.rs`).
 //!
 //! # Invariants
-//! * **G1** Who got at a handle while pinned may use the value for as long as it is pinned: the handle
-//!   was counted then, so the allocation was retired, if at all, after the pin.
+//! * **G1** Who got at a handle while pinned may use the value for as long as it is pinned: the handle was counted
+//!   then, so the allocation was retired, if at all, after the pin.
 //! * **G2** No handle comes back from zero: a handle is only cloned from a handle.
 
 use std::fmt;
@@ -24,13 +24,13 @@ use crate::sync::{AtomicUsize, Ordering};
 
 /// A reference-counted pointer to a value that lives at least as long as every transaction that can see it.
 ///
-/// Like an [`Arc`](std::sync::Arc), with one difference: inside a transaction, [`get`](Self::get) hands out the value for the
-/// rest of the transaction, whatever becomes of the handle. That is what a transactional data structure
+/// Like an [`Arc`](std::sync::Arc), with one difference: inside a transaction, [`get`](Self::get) hands out the value
+/// for the rest of the transaction, whatever becomes of the handle. That is what a transactional data structure
 /// needs: nodes hold [`TCell`]s inline and link to each other with `Shared`, and an operation walks
 /// along the links without counting.
 ///
-/// A value is destroyed some time after its last handle is gone, when no transaction that ran then runs any more, by whatever
-/// thread tidies up then; see [`collect`](crate::collect()). Cycles of handles are never destroyed.
+/// A value is destroyed some time after its last handle is gone, when no transaction that ran then runs any more, by
+/// whatever thread tidies up then; see [`collect`](crate::collect()). Cycles of handles are never destroyed.
 ///
 /// # Examples
 /// A stack, of which each node is immutable but for its link:
@@ -169,7 +169,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
 
         let retired = Retired { word: self.inner.as_ptr().cast(), destructor: destroy::<T> };
-        // SAFETY: the last handle is gone, so nobody can newly reach the value (G2); who still looks at it is pinned (G1).
+        // SAFETY: the last handle is gone, so nobody can newly reach the value (G2); who still looks at it is pinned
+        // (G1).
         with_current(|participant| unsafe { participant.retire_value(retired) });
     }
 }
@@ -252,8 +253,9 @@ pub(crate) fn handles_of(cell: &RawCell) -> Option<usize> {
         return None;
     }
     let count = std::ptr::with_exposed_provenance::<AtomicUsize>(std::ptr::from_ref(cell).addr() - OFFSET);
-    // SAFETY: a cell is marked by `new_variable` alone, where it is the value of an `Inner` whose address was exposed. Its offset
-    // is the same for all `T`, as a `TCell` is a `RawCell`. It is alive, as it is borrowed from a read set (D1).
+    // SAFETY: a cell is marked by `new_variable` alone, where it is the value of an `Inner` whose address was exposed.
+    // Its offset is the same for all `T`, as a `TCell` is a `RawCell`. It is alive, as it is borrowed from a read
+    // set (D1).
     let count = unsafe { &*count };
     // Acquire: pairs with the release in `drop`; who dropped a handle did before what it had to do.
     Some(count.load(Ordering::Acquire))

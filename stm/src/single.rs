@@ -2,9 +2,9 @@
 //!
 //! # Protocol
 //! * **Look**: one consistent read of the present word. Bits need no pin, as the caller holds the cell.
-//! * **Exchange**: read the present word, compute the new one, lock the cell from the very sample that was
-//!   read, draw a version, publish, unlock, wake. When the lock cannot be had, start over. User code runs between
-//!   the read and the lock, never under the lock.
+//! * **Exchange**: read the present word, compute the new one, lock the cell from the very sample that was read, draw
+//!   a version, publish, unlock, wake. When the lock cannot be had, start over. User code runs between the read and
+//!   the lock, never under the lock.
 
 use std::panic::Location;
 
@@ -139,8 +139,8 @@ impl Operation {
     }
 }
 
-/// Replaces the word of `cell` by what `compute` makes of it. `compute` may be called several times; the words it makes
-/// are its own until the last one is published.
+/// Replaces the word of `cell` by what `compute` makes of it. `compute` may be called several times; the words it
+/// makes are its own until the last one is published.
 #[inline]
 fn exchange<T: Send + Sync + 'static, R>(
     cell: &TCell<T>,

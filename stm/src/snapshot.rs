@@ -4,8 +4,8 @@
 //! 1. Pin for history, then sample the clock; that is the `read_version`.
 //! 2. Read each cell as it was at `read_version`: its word, or the newest record of its history that is not newer.
 //!
-//! The history is there because whoever replaces a word stamps its record so that it is kept for all who pinned before;
-//! see R1 of `reclaim.rs`. So nothing can go wrong, and nothing is validated.
+//! The history is there because whoever replaces a word stamps its record so that it is kept for all who pinned
+//! before; see R1 of `reclaim.rs`. So nothing can go wrong, and nothing is validated.
 
 use std::cell::Cell;
 use std::fmt;
@@ -91,7 +91,8 @@ pub(crate) fn run<R>(at: &'static Location<'static>, body: impl for<'tx> FnOnce(
         attempt::enter(participant, at);
         let end = End(participant);
         let state: NonNull<State> = participant.state();
-        // SAFETY: `Snapshot` is transparent over `State`, which is this thread's (P1) and used by nothing else meanwhile.
+        // SAFETY: `Snapshot` is transparent over `State`, which is this thread's (P1) and used by nothing else
+        // meanwhile.
         let snapshot = unsafe { state.cast::<Snapshot<'_>>().as_mut() };
         snapshot.state.begin_snapshot();
         let result = body(snapshot);

@@ -15,7 +15,8 @@
 //! copied, and that costs one more load but no allocation once the pool is warm.
 //!
 //! # Invariants
-//! * **S1** A word made by [`encode::<T>`](encode) is only ever read or destroyed as `T`: a cell is invariant in its type.
+//! * **S1** A word made by [`encode::<T>`](encode) is only ever read or destroyed as `T`: a cell is invariant in its
+//!   type.
 //! * **S2** For slots and boxes, the word is the address of a valid `T` until its destructor runs.
 
 use std::any::TypeId;

@@ -6,8 +6,8 @@
 //! # Protocol
 //! 1. Somebody who wants the token takes a [`Ticket`] and waits until it is granted.
 //! 2. Whoever gives the token back grants it to the best ticket: the highest priority, and among equals the oldest.
-//!    Every [`OLDEST_EVERY`]th grant goes to the oldest ticket of all, so that a low priority waits for a bounded number
-//!    of grants and not for ever.
+//!    Every [`OLDEST_EVERY`]th grant goes to the oldest ticket of all, so that a low priority waits for a bounded
+//!    number of grants and not for ever.
 //! 3. Who lost against an owned cell waits until the token changes hands ([`Token::look_on`]).
 //!
 //! # Invariants
@@ -25,8 +25,8 @@ use crate::wait::{self, ThreadWaker};
 
 /// Who goes first among transactions that are [irrevocable](crate::Tx::irrevocable) or keep losing.
 ///
-/// A priority never makes a transaction wait that conflicts with nobody: it orders who gets the one token that makes a
-/// transaction unable to lose. Among equals the one that asked first goes first, and every fourth grant goes to
+/// A priority never makes a transaction wait that conflicts with nobody: it orders who gets the one token that makes
+/// a transaction unable to lose. Among equals the one that asked first goes first, and every fourth grant goes to
 /// the one that has waited longest, whatever its priority.
 ///
 /// # Examples

@@ -1,15 +1,16 @@
 //! An attempt of a transaction: what it has seen, and how it reads and writes.
 //!
-//! [`State`] is the memory of an attempt, kept by its thread from one attempt to the next; [`Tx`] is the view of it that
-//! user code is given.
+//! [`State`] is the memory of an attempt, kept by its thread from one attempt to the next; [`Tx`] is the view of it
+//! that user code is given.
 //!
 //! # Protocol
 //! The attempt is in one of three modes.
-//! * **Present**: every cell read was within `read_version`. A cell that is newer makes it **extend**: if no cell read so
-//!   far has changed, `read_version` is raised to now. If one has, and nothing was written, it goes on in the
+//! * **Present**: every cell read was within `read_version`. A cell that is newer makes it **extend**: if no cell
+//!   read so far has changed, `read_version` is raised to now. If one has, and nothing was written, it goes on in the
 //!   past; otherwise it is doomed.
 //! * **Past**: a reader alone. It reads every cell as it was at `read_version`, from the history if need be.
-//! * **Token**: the holder of the token. It owns each cell before it reads it, so that what it has read cannot change.
+//! * **Token**: the holder of the token. It owns each cell before it reads it, so that what it has read cannot
+//!   change.
 //!
 //! # Invariants
 //! * **X1** (opacity) What has been read is the state of the cells at `read_version`, in Token mode at any moment
@@ -18,8 +19,8 @@
 //!   access takes its slow path, which refuses. Whatever the body returns then, the attempt has no effect.
 //! * **X3** A cell that the attempt owns is in its read set, which is what is disowned at the end.
 //! * **X4** An attempt that has written is not in the past and needs no history.
-//! * **X5** Between attempts everything but the read set, `read_version` and `limit` is as in a new [`State`]. What changes
-//!   anything else ends the quiet of the attempt, and then [`State::clear`] restores it.
+//! * **X5** Between attempts everything but the read set, `read_version` and `limit` is as in a new [`State`]. What
+//!   changes anything else ends the quiet of the attempt, and then [`State::clear`] restores it.
 //!
 //! Extension is due to T. Riegel, P. Felber, C. Fetzer, *A Lazy Snapshot Algorithm with Eager Validation*, DISC 2006.
 
@@ -58,7 +59,8 @@ pub(crate) struct State {
     limit: Limit,
     /// Whether a write to a new cell may simply be buffered (X2).
     write_ready: bool,
-    /// Whether the attempt has done nothing but read at the present, so that nothing but the read set is to be cleared (X5).
+    /// Whether the attempt has done nothing but read at the present, so that nothing but the read set is to be
+    /// cleared (X5).
     quiet: bool,
     pub(crate) reads: ReadSet,
     pub(crate) writes: WriteSet,
@@ -85,8 +87,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Extensions of an attempt that only reads may look at this many cells, and at twice as many as it has read, before it goes
-    /// on in the past: reading stays linear however busy the writers are.
+    /// Extensions of an attempt that only reads may look at this many cells, and at twice as many as it has read,
+    /// before it goes on in the past: reading stays linear however busy the writers are.
     const FREE_EXTENSION_WORK: usize = 512;
 
     pub(crate) const fn new() -> Self {
@@ -375,7 +377,8 @@ impl State {
         Ok(())
     }
 
-    /// Marks a cell as owned, waiting for a committer that holds it. Committers wait for nobody, so there is no deadlock.
+    /// Marks a cell as owned, waiting for a committer that holds it. Committers wait for nobody, so there is no
+    /// deadlock.
     fn own(&mut self, cell: &RawCell) {
         loop {
             let sample = cell.lock.sample_unlocked();
@@ -541,8 +544,8 @@ impl<'tx> Tx<'tx> {
     /// Always.
     ///
     /// # Panics
-    /// The transaction, not this call: when nothing has been read, so that no change could end the wait; and when it has become
-    /// [irrevocable](Self::irrevocable).
+    /// The transaction, not this call: when nothing has been read, so that no change could end the wait; and when it
+    /// has become [irrevocable](Self::irrevocable).
     ///
     /// # Examples
     /// ```
@@ -589,10 +592,11 @@ impl<'tx> Tx<'tx> {
         if condition { Ok(()) } else { self.retry() }
     }
 
-    /// Has `hook` run once the transaction has committed, and waits are woken; by this thread, outside of any transaction.
+    /// Has `hook` run once the transaction has committed, and waits are woken; by this thread, outside of any
+    /// transaction.
     ///
-    /// Hooks run in the order in which they were registered. One registered in a part that was undone, or in an attempt
-    /// that did not commit, does not run.
+    /// Hooks run in the order in which they were registered. One registered in a part that was undone, or in an
+    /// attempt that did not commit, does not run.
     ///
     /// # Panics
     /// A panic of `hook` comes out of the call that ran the transaction, after all other hooks have run. The
@@ -644,8 +648,8 @@ impl<'tx> Tx<'tx> {
 
     /// Makes sure that this attempt commits: from here on no other transaction can make it run again.
     ///
-    /// Call it before doing what cannot be undone: input and output, a call into foreign code. What follows it in the body runs
-    /// exactly once. It may end the attempt, so that the body up to here is run again.
+    /// Call it before doing what cannot be undone: input and output, a call into foreign code. What follows it in the
+    /// body runs exactly once. It may end the attempt, so that the body up to here is run again.
     ///
     /// One transaction at a time can be irrevocable. It owns each cell from when it reads it: others who want
     /// to write such a cell wait until it has ended; readers, and writers of other cells, do not.

@@ -10,16 +10,16 @@
 //!
 //! # Protocol
 //! 1. A reader takes a [`Sample`], reads the value, and checks that the lock still is at the sample.
-//! 2. A committer moves a sample to locked ([`try_lock`](VersionedLock::try_lock)), and then either unlocks with
-//!    its `write_version` or restores the sample. Readers wait meanwhile; it is a matter of nanoseconds.
+//! 2. A committer moves a sample to locked ([`try_lock`](VersionedLock::try_lock)), and then either unlocks with its
+//!    `write_version` or restores the sample. Readers wait meanwhile; it is a matter of nanoseconds.
 //! 3. The token holder marks a cell as owned. The version stays; readers pass, other writers wait.
 //! 4. A waiter leaves the `WAITERS` bit; the next committer sees it in the sample that it locks and wakes.
 //!
 //! # Invariants
 //! * **L1** Between locking and unlocking, only the thread that locked changes the cell or its version.
 //! * **L2** Versions of one cell only grow: two equal unlocked samples have the same value between them.
-//! * **L3** `WAITERS` is set by a read-modify-write, so it either comes before a committer's lock, which then
-//!   sees it, or after it, and then the waiter sees the lock or the new version. On one word no fence is needed.
+//! * **L3** `WAITERS` is set by a read-modify-write, so it either comes before a committer's lock, which then sees
+//!   it, or after it, and then the waiter sees the lock or the new version. On one word no fence is needed.
 
 use crate::clock::Version;
 use crate::sync::{AtomicU64, Ordering, Patience};

@@ -6,11 +6,11 @@
 //! # Protocol
 //! 1. **Register** the waker under every cell of the read set (W-table).
 //! 2. **Mark** each of the cells with the `WAITERS` bit (W-mark), and look at the version that the mark was added to.
-//!    If the cell is locked, wait for the committer and mark again; if it is newer than the `read_version`,
-//!    run again at once.
+//!    If the cell is locked, wait for the committer and mark again; if it is newer than the `read_version`, run again
+//!    at once.
 //! 3. **Sleep.** Whoever is woken runs again; being woken for nothing costs an attempt and no more.
-//! 4. A **committer** sees the bit in the sample from which it locks the cell (C-lock). When it has published, it takes all
-//!    wakers of the cell out of the table (C-table) and wakes them.
+//! 4. A **committer** sees the bit in the sample from which it locks the cell (C-lock). When it has published, it
+//!    takes all wakers of the cell out of the table (C-table) and wakes them.
 //!
 //! # Why no wake-up is lost
 //! W-mark and C-lock change the same word, so one comes first (L3 of `versioned_lock.rs`).
@@ -66,7 +66,8 @@ impl WaitTable {
         &self.shards[(hash(address) >> SHARD_SHIFT) as usize]
     }
 
-    /// Registers `task`, or else this thread, for all cells of `reads`, and marks them; nothing if one has changed meanwhile.
+    /// Registers `task`, or else this thread, for all cells of `reads`, and marks them; nothing if one has changed
+    /// meanwhile.
     pub(crate) fn register(
         &self,
         reads: &ReadSet,

@@ -1,77 +1,86 @@
 //! Why each ordering is needed: the arguments, step by step.
 //!
-//! The code cites the steps by the names given here. "A *pairs with* B" means that B's acquire sees what was done before A's
-//! release, when B reads what A wrote or something later.
+//! The code cites the steps by the names given here. "A *pairs with* B" means that B's acquire sees what was done
+//! before A's release, when B reads what A wrote or something later.
 //!
 //! # Reading a cell
 //! Reader: **R1** load the lock (Acquire), **R2** load the word (Acquire), **R3** load the lock again (Relaxed).
-//! Committer: **W1** lock by compare-exchange (Acquire), **W2** store the history (Release), **W3** store the word (Release),
-//! **W4** store the lock with the new version (Release).
+//! Committer: **W1** lock by compare-exchange (Acquire), **W2** store the history (Release), **W3** store the word
+//! (Release), **W4** store the lock with the new version (Release).
 //!
 //! *The word belongs to the version.*
 //! * It is not older: W4 pairs with R1, so R2 sees W3 of the commit that made the version, or something later.
-//! * It is not newer: if R2 saw the W3 of a later committer, W3 pairs with R2, so R3 comes after that committer's W1 and does not find
-//!   the lock as R1 did. Versions only grow, so no later unlock brings the old lock word back.
+//! * It is not newer: if R2 saw the W3 of a later committer, W3 pairs with R2, so R3 comes after that committer's W1
+//!   and does not find the lock as R1 did. Versions only grow, so no later unlock brings the old lock word back.
 //!
 //! R3 may be Relaxed because R2's Acquire keeps it behind R2. Were R2 Relaxed, R3 could be done first.
 //!
 //! # Reading the past
-//! A reader whose R1 finds a version newer than it wants goes to the history: **R4** load the history (Acquire). W4 pairs with R1, so R4 sees the W2
-//! of that commit or a later one; W2 pairs with R4, so the record is filled in. All records behind it were seen by its committer, who
-//! held the lock before (W4 of one committer pairs with W1 of the next), so they are visible through it.
+//! A reader whose R1 finds a version newer than it wants goes to the history: **R4** load the history (Acquire). W4
+//! pairs with R1, so R4 sees the W2 of that commit or a later one; W2 pairs with R4, so the record is filled in. All
+//! records behind it were seen by its committer, who held the lock before (W4 of one committer pairs with W1 of the
+//! next), so they are visible through it.
 //!
 //! # Commits against each other
 //! Committer: **C1** lock all written cells, **C2** tick the clock (AcqRel), **C3** validate what was read.
 //!
-//! Let A and B be committers of which each has read a cell that the other writes. C2 is a read-modify-write of one word, so
-//! one comes first, say A's. A's C2 releases A's C1; B's C2 acquires it, because every tick reads what the tick before it wrote. B's C3
-//! comes after B's C2, so it sees A's cells locked or newer, and B aborts. There is no store-load gap to fence between locking and validating, as
-//! the tick is both.
+//! Let A and B be committers of which each has read a cell that the other writes. C2 is a read-modify-write of one
+//! word, so one comes first, say A's. A's C2 releases A's C1; B's C2 acquires it, because every tick reads what the
+//! tick before it wrote. B's C3 comes after B's C2, so it sees A's cells locked or newer, and B aborts. There is no
+//! store-load gap to fence between locking and validating, as the tick is both.
 //!
-//! *Skipping C3* is right if the write version directly follows the read version: every other committer that has drawn has a
-//! version that is at most the read version, whose locks the reader's sampling of the clock acquired; or has not drawn yet, and will see ours.
+//! *Skipping C3* is right if the write version directly follows the read version: every other committer that has
+//! drawn has a version that is at most the read version, whose locks the reader's sampling of the clock acquired; or
+//! has not drawn yet, and will see ours.
 //!
 //! # Beginning against commits
-//! **B1** load the clock (Acquire); that is the read version. A commit with a version at most that did its C1 before its C2, which B1 acquires. So
-//! the reader sees each of its cells locked, and waits or extends, or newer with the new value: never the old value unlocked.
+//! **B1** load the clock (Acquire); that is the read version. A commit with a version at most that did its C1 before
+//! its C2, which B1 acquires. So the reader sees each of its cells locked, and waits or extends, or newer with the
+//! new value: never the old value unlocked.
 //!
 //! # Pinning against collecting
-//! Reader: **P1** announce a version (exchange), **P2** fence, **P3** sample the clock and look at cells. Collector: **G1** has
-//! replaced values before, **G2** fence, **G3** looks at all announcements (Acquire).
+//! Reader: **P1** announce a version (exchange), **P2** fence, **P3** sample the clock and look at cells. Collector:
+//! **G1** has replaced values before, **G2** fence, **G3** looks at all announcements (Acquire).
 //!
 //! Both fences are sequentially consistent, hence ordered.
-//! * *P2 before G2.* G3 sees P1, or a later announcement of the same thread. What the reader may look at has stamps that are at least what it announced:
-//!   G keeps it.
-//! * *G2 before P2.* P3 sees all that came before G2: the new words in the cells and a clock that is at least their versions. The reader
-//!   takes those; it does not reach what was replaced.
+//! * *P2 before G2.* G3 sees P1, or a later announcement of the same thread. What the reader may look at has stamps
+//!   that are at least what it announced: G keeps it.
+//! * *G2 before P2.* P3 sees all that came before G2: the new words in the cells and a clock that is at least their
+//!   versions. The reader takes those; it does not reach what was replaced.
 //!
-//! On x86 the exchange of P1 is a full barrier itself, so only the compiler is kept from reordering. Unpinning is a Release store, which G3
-//! acquires: what was read under the pin was read before it is destroyed. Renouncing the history is the same for records.
+//! On x86 the exchange of P1 is a full barrier itself, so only the compiler is kept from reordering. Unpinning is a
+//! Release store, which G3 acquires: what was read under the pin was read before it is destroyed. Renouncing the
+//! history is the same for records.
 //!
-//! *The version announced may be older than the clock*, as it is loaded before P2 and Relaxed: an older one only keeps more.
+//! *The version announced may be older than the clock*, as it is loaded before P2 and Relaxed: an older one only
+//! keeps more.
 //!
 //! # Sleeping against waking
-//! Waiter: **S1** put the waker in the table (under its lock), **S2** mark the cell (AcqRel), and look at the version it was marked at. Committer:
-//! **K1** lock the cell by compare-exchange (Acquire) from a sample, **K2** publish, **K3** if the sample was marked, take the wakers out of the table
-//! and wake.
+//! Waiter: **S1** put the waker in the table (under its lock), **S2** mark the cell (AcqRel), and look at the version
+//! it was marked at. Committer: **K1** lock the cell by compare-exchange (Acquire) from a sample, **K2** publish,
+//! **K3** if the sample was marked, take the wakers out of the table and wake.
 //!
 //! S2 and K1 are read-modify-writes of one word.
 //! * *S2 before K1*: the sample is marked; S2's release is acquired by K1, so K3 finds the waker that S1 put there.
-//! * *K1 before S2*: S2 finds the cell locked, waits and marks again, or finds it newer; then the waiter does not sleep.
+//! * *K1 before S2*: S2 finds the cell locked, waits and marks again, or finds it newer; then the waiter does not
+//!   sleep.
 //!
 //! # Owning against committing
-//! The token holder marks a cell as owned by a compare-exchange from an unlocked sample. A committer locks by a compare-exchange from a sample
-//! that is not owned. One word again: one of them fails and looks again. A committer that locked first finishes, as it waits for nobody;
-//! one that comes later waits for the token.
+//! The token holder marks a cell as owned by a compare-exchange from an unlocked sample. A committer locks by a
+//! compare-exchange from a sample that is not owned. One word again: one of them fails and looks again. A committer
+//! that locked first finishes, as it waits for nobody; one that comes later waits for the token.
 //!
 //! Giving up ownership is a Release operation: the holder's reads come before what the next committer writes.
 //!
 //! # The last handle
-//! Dropping a handle of a [`Shared`](crate::Shared) is AcqRel, as for an `Arc`: who drops the last one sees all that others did with the value. The
-//! stamp under which the value is retired is a load of the clock after that, so it is not older than what anybody announced who
-//! still looks at the value: they announced before the last handle went, and announcements are older than the clock.
+//! Dropping a handle of a [`Shared`](crate::Shared) is AcqRel, as for an `Arc`: who drops the last one sees all that
+//! others did with the value. The stamp under which the value is retired is a load of the clock after that, so it is
+//! not older than what anybody announced who still looks at the value: they announced before the last handle went,
+//! and announcements are older than the clock.
 //!
-//! A transaction that waits [for handles to go](crate::Atomically::shared_by_handle): **V1** count the watch, **V2** fence, **V3** register, **V4** look at
-//! the numbers of handles (Acquire). Who drops: **D1** lower the number, **D2** fence, **D3** look at the watches, and wake.
+//! A transaction that waits [for handles to go](crate::Atomically::shared_by_handle): **V1** count the watch, **V2**
+//! fence, **V3** register, **V4** look at the numbers of handles (Acquire). Who drops: **D1** lower the number,
+//! **D2** fence, **D3** look at the watches, and wake.
 //! * *D2 before V2*: V4 sees D1.
-//! * *V2 before D2*: D3 sees V1 and goes to wake. Either it finds the waker, or it held the lock of the table before V3 took it, and V4 sees D1.
+//! * *V2 before D2*: D3 sees V1 and goes to wake. Either it finds the waker, or it held the lock of the table before
+//!   V3 took it, and V4 sees D1.
