@@ -107,8 +107,8 @@ struct Queue {
     chunks: VecDeque<Chunk>,
     /// How many records of the first chunk have been taken.
     taken: usize,
-    /// A chunk to be used again.
-    spare: Option<Chunk>,
+    /// Chunks to be used again.
+    spare: Vec<Chunk>,
     /// Collecting is due when there are as many chunks.
     due_at: usize,
     is_due: bool,
@@ -116,6 +116,8 @@ struct Queue {
 
 impl Queue {
     const CHUNK: usize = 64;
+    /// More spare chunks are given back to the allocator.
+    const SPARE: usize = 32;
     /// Collecting is worth it for this many chunks.
     const DUE: usize = 2;
 
@@ -125,7 +127,7 @@ impl Queue {
             end: std::ptr::null_mut(),
             chunks: VecDeque::new(),
             taken: 0,
-            spare: None,
+            spare: Vec::new(),
             due_at: Self::DUE,
             is_due: false,
         }
@@ -145,7 +147,7 @@ impl Queue {
 
     #[cold]
     fn grow(&mut self) {
-        let mut chunk = self.spare.take().unwrap_or_else(|| Box::new([Record::EMPTY; Self::CHUNK]));
+        let mut chunk = self.spare.pop().unwrap_or_else(|| Box::new([Record::EMPTY; Self::CHUNK]));
         let records = chunk.as_mut_ptr_range();
         (self.next, self.end) = (records.start, records.end);
         self.is_due |= self.chunks.len() >= self.due_at;
@@ -174,7 +176,10 @@ impl Queue {
         self.taken += 1;
         if self.taken == Self::CHUNK {
             self.taken = 0;
-            self.spare = self.chunks.pop_front();
+            let chunk = self.chunks.pop_front().expect("the record came from it");
+            if self.spare.len() < Self::SPARE {
+                self.spare.push(chunk);
+            }
             if self.chunks.is_empty() {
                 (self.next, self.end) = (std::ptr::null_mut(), std::ptr::null_mut());
             }
