@@ -10,7 +10,8 @@
 //! 4. **Unpin**: store `IDLE`.
 //!
 //! # Protocol: collecting
-//! 1. The records to be reused have been unlinked before: their cells hold newer words (G-unlink).
+//! 1. The records to be reused have been unlinked before: their cells hold newer words (G-unlink). What is retired later
+//!    is left for the next round.
 //! 2. **Fence** (G-fence), sequentially consistent.
 //! 3. Load `pinned` of every participant (G-scan); what is older than all that is announced may go.
 //!
@@ -189,16 +190,35 @@ impl Participant {
         if self.pins.get() > 0 || self.collecting.replace(true) {
             return;
         }
+        // What a destructor drops may be ready in the next round.
+        while self.collect_once() {}
+        self.with_garbage(Garbage::set_due);
+        self.collecting.set(false);
+    }
+
+    /// Does one round, and says whether it has destroyed anything.
+    fn collect_once(&self) -> bool {
+        // Only what is there before the fence may go on account of the scan after it (G-unlink): destructors, and
+        // other threads, retire more meanwhile.
+        let candidates = self.with_garbage(|garbage| garbage.values());
+        let orphans = DOMAIN.orphans.take();
         // SeqCst: the G-fence; its partner is the P-fence in `announce`.
         fence(Ordering::SeqCst);
         let oldest = DOMAIN.registry.oldest();
         self.with_garbage(|garbage| garbage.recycle_words(oldest.for_words));
-        while let Some(retired) = self.with_garbage(|garbage| garbage.next_value(oldest.for_values)) {
+        let orphans = DOMAIN.orphans.give_back_younger(orphans, oldest.for_values);
+        let mut destroyed = !orphans.is_empty();
+        for (retired, _) in orphans {
             // SAFETY: no thread announced a version as old as the stamp, so nobody looks at the value (R2).
             unsafe { retired.destroy() };
         }
-        DOMAIN.orphans.collect(oldest.for_values);
-        self.collecting.set(false);
+        for _ in 0..candidates {
+            let Some(retired) = self.with_garbage(|garbage| garbage.next_value(oldest.for_values)) else { break };
+            destroyed = true;
+            // SAFETY: as above.
+            unsafe { retired.destroy() };
+        }
+        destroyed
     }
 
     /// Retires a value that is no cell's old version, and that nobody can newly reach.
@@ -217,7 +237,7 @@ impl Participant {
 
     /// Hands over what the next thread must not wait for, and lets the next thread claim this participant.
     fn release(&self) {
-        if self.with_garbage(|garbage| garbage.has_values()) {
+        if self.with_garbage(|garbage| garbage.values() > 0) {
             self.collect();
         }
         let left = self.with_garbage(Garbage::drain_values);
@@ -251,7 +271,7 @@ pub(crate) struct Oldest {
     /// Of those who may walk into the past.
     for_words: Version,
     /// Of everybody.
-    pub(crate) for_values: Version,
+    for_values: Version,
 }
 
 /// The list of all participants.
@@ -355,22 +375,23 @@ impl Orphans {
         self.any.store(true, Ordering::Relaxed);
     }
 
-    fn collect(&self, oldest: Version) {
-        // Relaxed: a hint; who misses it now collects later.
+    /// Takes all values out.
+    fn take(&self) -> Vec<(Retired, Version)> {
+        // Relaxed, twice: a hint; who misses a value now collects it later.
         if !self.any.load(Ordering::Relaxed) {
-            return;
+            return Vec::new();
         }
-        let ready = {
-            let mut values = lock(&self.values);
-            let ready: Vec<_> = values.extract_if(.., |(_, stamp)| *stamp < oldest).collect();
-            // Relaxed: as above; stored under the lock, so it fits the list.
-            self.any.store(!values.is_empty(), Ordering::Relaxed);
-            ready
-        };
-        for (retired, _) in ready {
-            // SAFETY: no thread announced a version as old as the stamp, so nobody looks at the value (R2).
-            unsafe { retired.destroy() };
+        self.any.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *lock(&self.values))
+    }
+
+    /// Puts back those of the `values` that are not older than `oldest`, and returns the others.
+    fn give_back_younger(&self, mut values: Vec<(Retired, Version)>, oldest: Version) -> Vec<(Retired, Version)> {
+        let younger: Vec<_> = values.extract_if(.., |(_, stamp)| *stamp >= oldest).collect();
+        if !younger.is_empty() {
+            self.add(younger);
         }
+        values
     }
 }
 

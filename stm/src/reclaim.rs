@@ -231,24 +231,25 @@ impl Garbage {
         self.words.is_due || self.values.is_due
     }
 
-    /// Whether a value waits for its destructor.
-    pub(crate) fn has_values(&self) -> bool {
-        self.values.len() > 0
+    /// How many values wait for their destructors.
+    pub(crate) fn values(&self) -> usize {
+        self.values.len()
     }
 
     /// Takes back the records without a destructor that no reader of the past can need.
     pub(crate) fn recycle_words(&mut self, oldest: Version) {
         while self.words.pop_before(oldest).is_some() {}
+    }
+
+    /// Says when to look again, after all has been done that can be done now.
+    pub(crate) fn set_due(&mut self) {
         self.words.set_due();
+        self.values.set_due();
     }
 
     /// Takes out the next value that nobody can look at, for the caller to destroy (R5).
     pub(crate) fn next_value(&mut self, oldest: Version) -> Option<Retired> {
-        let record = self.values.pop_before(oldest);
-        if record.is_none() {
-            self.values.set_due();
-        }
-        record.map(|record| Retired::of(record).0)
+        self.values.pop_before(oldest).map(|record| Retired::of(record).0)
     }
 
     /// Takes out all values with their stamps, for another thread to destroy.
@@ -289,6 +290,7 @@ mod tests {
             retire_word(&mut garbage, stamp);
             if garbage.is_due() {
                 garbage.recycle_words(Version::new(stamp));
+                garbage.set_due();
             }
         }
         assert!(garbage.words.chunks.len() <= 2 * Queue::DUE);
@@ -324,6 +326,6 @@ mod tests {
             unsafe { value.destroy() };
         }
         assert_eq!(DESTROYED.load(Ordering::Relaxed), 1);
-        assert!(!garbage.has_values());
+        assert_eq!(garbage.values(), 0);
     }
 }
