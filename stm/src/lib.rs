@@ -163,7 +163,7 @@ pub use atomically::{Atomically, atomically, snapshot, try_atomically};
 pub use cell::TCell;
 pub use error::{Abort, Aborts, Cancel, Limit, Stm, Stopped, TryError, TryStm, TxError};
 pub use local::TxLocal;
-pub use participant::collect;
+pub use participant::{collect, is_running};
 pub use reader::ReadTx;
 pub use shared::Shared;
 pub use snapshot::Snapshot;

@@ -472,3 +472,20 @@ fn with_new<R>(use_it: impl FnOnce(&'static Participant) -> R) -> R {
 pub fn collect() {
     with_current(Participant::collect);
 }
+
+/// Whether a transaction or a snapshot runs on this thread.
+///
+/// Code that may be called from within a transaction, but is not given its `tx`, such as an implementation of
+/// [`Debug`](std::fmt::Debug), must not start one of its own then.
+///
+/// # Examples
+/// ```
+/// use optimist::{atomically, is_running};
+///
+/// assert!(!is_running());
+/// assert!(atomically(|_| Ok(is_running())));
+/// ```
+#[must_use]
+pub fn is_running() -> bool {
+    with_current(|participant| participant.running().is_some())
+}
