@@ -22,7 +22,7 @@ pub(crate) struct ReadSet {
 impl ReadSet {
     /// Repetitions are not looked for below this size.
     const SMALL: usize = 1024;
-    /// More capacity than this is given back when the attempt ends.
+    /// More capacity than this is given back when an attempt has used little of it.
     const KEEP: usize = 1 << 16;
 
     pub(crate) const fn new() -> Self {
@@ -77,9 +77,10 @@ impl ReadSet {
 
     #[inline]
     pub(crate) fn clear(&mut self) {
-        let was_large = self.cells.len() > Self::KEEP;
+        let used = self.cells.len();
         self.cells.clear();
-        if was_large {
+        // Kept from one large transaction to the next, but not when they have become small again.
+        if self.cells.capacity() > Self::KEEP && used < self.cells.capacity() / 8 {
             self.cells.shrink_to(Self::KEEP);
         }
     }

@@ -51,7 +51,8 @@ macro_rules! counters {
             const NONE: Self = Self { $($name: 0,)* };
 
             fn minus(self, earlier: Self) -> Self {
-                Self { $($name: self.$name - earlier.$name,)* }
+                // Saturating: counts may be reset that were taken before an earlier reset.
+                Self { $($name: self.$name.saturating_sub(earlier.$name),)* }
             }
 
             fn plus(self, other: Self) -> Self {

@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) destructor: Option<Destructor>,
     /// The sample that the attempt's lock replaced, while it holds one.
     pub(crate) locked: Sample,
-    level: u32,
+    level: u64,
     /// Whether a reference to the buffered value has been handed out.
     lent: bool,
 }
@@ -45,7 +45,7 @@ impl Entry {
 struct Undo {
     index: usize,
     word: Word,
-    level: u32,
+    level: u64,
     lent: bool,
 }
 
@@ -54,7 +54,7 @@ struct Undo {
 pub(crate) struct Mark {
     entries: usize,
     undo: usize,
-    outer_level: u32,
+    outer_level: u64,
 }
 
 /// The buffered writes of an attempt.
@@ -65,15 +65,17 @@ pub(crate) struct WriteSet {
     index: HashTable<u32>,
     undo: Vec<Undo>,
     graveyard: Vec<Retired>,
-    level: u32,
-    last_level: u32,
+    level: u64,
+    last_level: u64,
 }
 
 /// Spreads the address of a cell. Cells are at least three words apart.
 #[inline]
 fn hash(cell: *const RawCell) -> u64 {
-    // Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio.
-    (cell.addr() as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    // Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio. The high bits are good ones; the table
+    // takes the low ones, so they are mixed in.
+    let product = (cell.addr() as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    product ^ product >> 32
 }
 
 #[inline]
@@ -84,7 +86,7 @@ fn filter_bit(cell: *const RawCell) -> u64 {
 impl WriteSet {
     /// Sets up to this size are scanned.
     const SCANNED: usize = 12;
-    /// More capacity than this is given back when the attempt ends.
+    /// More capacity than this is given back when an attempt has used little of it.
     const KEEP: usize = 1 << 14;
 
     pub(crate) const fn new() -> Self {
@@ -268,14 +270,16 @@ impl WriteSet {
         self.filter = 0;
         self.level = 0;
         self.last_level = 0;
-        if !self.index.is_empty() {
+        if !self.index.is_empty() || self.entries.capacity() > Self::KEEP {
             self.reset_large();
         }
     }
 
     fn reset_large(&mut self) {
+        let used = self.index.len();
         self.index.clear();
-        if self.entries.capacity() > Self::KEEP {
+        // Kept from one large transaction to the next, but not when they have become small again.
+        if used < self.entries.capacity() / 8 && self.entries.capacity() > Self::KEEP {
             self.entries.shrink_to(Self::KEEP);
             self.index.shrink_to(Self::KEEP, |_| 0);
         }
