@@ -20,7 +20,6 @@
 //!   registered by then, or it is registered after the dropper held the lock of that part of the table; then V-look
 //!   sees D-drop.
 
-use crate::cell::RawCell;
 use crate::domain::DOMAIN;
 use crate::participant::Participant;
 use crate::read_set::ReadSet;
@@ -75,5 +74,3 @@ pub(crate) fn is_only_thread(participant: &Participant) -> bool {
     }
     std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
-
-const _: () = assert!(align_of::<RawCell>() == align_of::<usize>());

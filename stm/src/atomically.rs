@@ -404,10 +404,16 @@ fn go_on(progress: &mut Progress, participant: &Participant, aborted: Aborted) -
         Aborted::Retried(waiting) => {
             progress.aborted(Cause::Retry)?;
             // Without a registration something has changed already.
-            waiting.is_none_or(|waiting| {
-                participant.counters.waited();
-                waiting.sleep(deadline)
-            })
+            match waiting {
+                None => {
+                    progress.back_off(participant);
+                    true
+                }
+                Some(waiting) => {
+                    participant.counters.waited();
+                    waiting.sleep(deadline)
+                }
+            }
         }
         Aborted::Lost(lost) => {
             let cause = lost.cause;

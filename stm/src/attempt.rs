@@ -125,6 +125,16 @@ impl Progress {
         }
     }
 
+    /// Whether the next attempt holds the token.
+    pub(crate) fn holds_token(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    /// Gives the token back, if the transaction ends between two attempts.
+    pub(crate) fn give_back_token(&mut self) {
+        self.ticket = None;
+    }
+
     /// Takes the token that was granted.
     pub(crate) fn hold(&mut self, ticket: Ticket, participant: &Participant) {
         self.ticket = Some(ticket);
@@ -179,9 +189,14 @@ impl Progress {
         if cause == Cause::Token {
             return Next::LooksOn;
         }
+        self.back_off(participant);
+        Next::Again
+    }
+
+    /// Waits a random while.
+    pub(crate) fn back_off(&mut self, participant: &Participant) {
         let seed = u64::from(participant.id()) << 32 ^ DOMAIN.clock.at_least().get();
         self.backoff.get_or_insert_with(|| Backoff::new(seed)).wait();
-        Next::Again
     }
 }
 
@@ -348,28 +363,29 @@ impl Attempt<'_> {
         let participant = self.participant;
         participant.counters.aborted(cause);
         if cause == Cause::Retry {
-            let aborted = self.prepare_wait();
+            let waits = self.prepare_wait();
             self.close();
-            return aborted;
+            return self.decide_wait(waits);
         }
         self.over = true;
         let state = self.state();
         let must_stay_present = state.must_stay_present();
-        let must_escalate = state.must_escalate();
+        let mut must_escalate = state.must_escalate();
         let mut aftermath = state.end_aborted(participant);
-        let ticket = aftermath.take_ticket();
+        // User code must not run while its own thread holds the token: it might ask for it.
+        let ticket = if aftermath.runs_user_code() { None } else { aftermath.take_ticket() };
+        must_escalate |= aftermath.holds_ticket();
         aftermath.run();
         participant.collect_if_due();
         Aborted::Lost(Lost { cause, must_stay_present, must_escalate, ticket })
     }
 
-    /// Registers the wait of an attempt that retried.
+    /// Registers the wait of an attempt that retried; nothing if some cell has changed since.
     ///
     /// # Panics
     /// If it cannot wait.
-    fn prepare_wait(&mut self) -> Aborted {
+    fn prepare_wait(&mut self) -> Option<Wait> {
         let Terms { options, at, task } = self.terms;
-        let participant = self.participant;
         let state = self.state();
         if let Some(since) = state.irrevocable() {
             panic!(
@@ -378,21 +394,27 @@ impl Attempt<'_> {
             );
         }
         assert!(
-            state.reads.len() > 0,
+            state.has_read(),
             "the transaction at {at} retried without having read a cell, so no change could ever wake it; read what \
              it waits for first"
         );
         let is_last = options.max_attempts.is_some_and(|most| state.attempt() >= u64::from(most));
         // In the past, some cell is known to have changed since.
         if state.mode() == Mode::Past || is_last {
-            return Aborted::Retried(None);
+            return None;
         }
         let watch = options.shared_by_handle.then(abandoned::Watch::new);
-        let waiting = DOMAIN.waiters.register(&state.reads, state.read_limit(), task, watch);
-        let Some(waiting) = waiting else { return Aborted::Retried(None) };
-        let waits_for_ever = task.is_none() && options.timeout.is_none() && options.deadline.is_none();
-        let is_abandoned = (options.shared_by_handle && abandoned::are_all_last_handles(&state.reads))
-            || (waits_for_ever && abandoned::is_only_thread(participant));
+        let waiting = DOMAIN.waiters.register(&state.reads, state.read_limit(), task, watch)?;
+        let no_handles = options.shared_by_handle && abandoned::are_all_last_handles(&state.reads);
+        Some(Wait { waiting, no_handles })
+    }
+
+    /// Decides whether anybody can end the wait, now that the attempt and its hooks are over.
+    fn decide_wait(&self, wait: Option<Wait>) -> Aborted {
+        let Terms { options, task, .. } = self.terms;
+        let Some(Wait { waiting, no_handles }) = wait else { return Aborted::Retried(None) };
+        let sleeps_for_ever = task.is_none() && options.timeout.is_none() && options.deadline.is_none();
+        let is_abandoned = no_handles || (sleeps_for_ever && abandoned::is_only_thread(self.participant));
         // Who is gone by now may have gone after changing a cell.
         if is_abandoned && waiting.is_undisturbed() { Aborted::Abandoned } else { Aborted::Retried(Some(waiting)) }
     }
@@ -422,6 +444,13 @@ impl Attempt<'_> {
         self.participant.counters.panicked();
         self.close();
     }
+}
+
+/// A wait that is registered.
+struct Wait {
+    waiting: Waiting,
+    /// Whether the transaction promised handles, and nobody else has one.
+    no_handles: bool,
 }
 
 /// Says that a transaction begins on this thread, and pins for history.

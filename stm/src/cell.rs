@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 use crate::clock::Version;
 use crate::error::Stm;
 use crate::reader::ReadTx;
-use crate::reclaim::{Destructor, Record, Word};
+use crate::reclaim::{Record, Word};
 use crate::single;
 use crate::storage;
 use crate::sync::{AtomicPtr, Ordering};
@@ -113,20 +113,13 @@ impl RawCell {
         }
     }
 
-    /// Replaces the word and unlocks with `version`; fills `record` with what was replaced.
+    /// Replaces the word and unlocks with `version`; fills `record` with what was replaced, and returns that word.
     ///
     /// # Safety
     /// * The calling thread locked the cell from `locked`, and drew `version` after that.
-    /// * `record` is for this `destructor`, which is that of the cell's type, and exclusively the caller's.
+    /// * `record` is exclusively the caller's.
     #[inline]
-    pub(crate) unsafe fn publish(
-        &self,
-        record: *mut Record,
-        locked: Sample,
-        word: Word,
-        destructor: Option<Destructor>,
-        version: Version,
-    ) {
+    pub(crate) unsafe fn publish(&self, record: *mut Record, locked: Sample, word: Word, version: Version) -> Word {
         // Relaxed: the lock was acquired, and nobody else stores while it is held (K1).
         let history = self.history.load(Ordering::Relaxed);
         let old = Record {
@@ -135,7 +128,6 @@ impl RawCell {
             word: self.word.load(Ordering::Relaxed),
             previous: untagged(history),
             stamp: version.previous(),
-            destructor,
         };
         // SAFETY: the record is exclusively ours.
         unsafe { record.write(old) };
@@ -144,6 +136,7 @@ impl RawCell {
         // Release: pairs with the acquire in `load_word`; the value is complete and the lock is seen as held.
         self.word.store(word, Ordering::Release);
         self.lock.unlock(version);
+        old.word
     }
 
     /// Says that the cell is a `TVar`; before anybody else can reach it.
@@ -171,8 +164,8 @@ impl RawCell {
 /// [`Shared`], which hands it out as `&'tx TCell<T>`: for as long as the transaction runs. To have one
 /// cell by itself, use [`TVar`].
 ///
-/// Numbers, `bool`, `char` and their like are stored in the cell itself. Other types of at most a machine word that
-/// need no drop live in a recycled slot; everything else lives in a heap allocation per version.
+/// Numbers, `bool`, `char` and their like are stored in the cell itself. Other types of at most a machine word live
+/// in a recycled slot, without an allocation once that is warm; everything else lives in a heap allocation per version.
 ///
 /// [`Shared`]: crate::Shared
 /// [`TVar`]: crate::TVar
@@ -304,7 +297,8 @@ impl<T: Send + Sync + 'static> TCell<T> {
     /// Reads the value, lets `change` edit it, and writes it back. Returns what `change` returns.
     ///
     /// The value is cloned once; changing it again in the same transaction edits the same clone, unless
-    /// [`read_ref`](Self::read_ref) lent it out or a savepoint may have to bring it back.
+    /// [`read_ref`](Self::read_ref) lent it out or a savepoint may have to bring it back. If `change` panics and the body
+    /// catches that, the value is as `change` left it.
     ///
     /// # Errors
     /// [`Abort`](crate::Abort) when the attempt must be run again; pass it on with `?`.
@@ -465,13 +459,15 @@ impl<T: Send + Sync + 'static> TCell<T> {
 
     /// Edits the value, outside of any transaction, wakes who waits for it, and returns what `change` returns.
     ///
-    /// `change` works on a clone and is run again when another thread was faster; it may use cells.
+    /// `change` works on a clone and is run again when another thread was faster. It may use other cells, but must not
+    /// write this one.
     ///
     /// # Blocks
     /// While an [irrevocable](Tx::irrevocable) or escalated transaction owns the cell.
     ///
     /// # Panics
-    /// Inside a transaction: the effect could not be undone. Use [`modify`](Self::modify) there.
+    /// Inside a transaction: the effect could not be undone. Use [`modify`](Self::modify) there. When `change` has
+    /// written this very cell.
     ///
     /// # Examples
     /// ```

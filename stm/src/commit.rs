@@ -48,15 +48,19 @@ impl State {
             unlock(self.writes.entries());
             return Err(Cause::Read);
         }
+        participant.set_published(version);
         let (writes, to_wake) = (&mut self.writes, &mut self.to_wake);
         participant.with_garbage(|garbage| {
             for entry in writes.entries() {
                 if entry.locked.has_waiters() {
                     to_wake.push(entry.cell.addr());
                 }
-                let record = garbage.retire(entry.destructor);
-                // SAFETY: we hold the lock since `locked`, and the record was just queued for the destructor.
-                unsafe { entry.cell().publish(record, entry.locked, entry.word, entry.destructor, version) };
+                let record = garbage.retire();
+                // SAFETY: we hold the lock since `locked`, and the record was just taken.
+                let word = unsafe { entry.cell().publish(record, entry.locked, entry.word, version) };
+                if let Some(destructor) = entry.destructor {
+                    garbage.retire_value(Retired { word, destructor }, version.previous());
+                }
             }
         });
         writes.clear_published();
@@ -188,6 +192,16 @@ impl State {
 }
 
 impl Aftermath {
+    /// Whether there are hooks to run or values to destroy.
+    pub(crate) fn runs_user_code(&self) -> bool {
+        !self.hooks.is_empty() || !self.buried.is_empty()
+    }
+
+    /// Whether the token will be given back.
+    pub(crate) fn holds_ticket(&self) -> bool {
+        self.ticket.is_some()
+    }
+
     /// The token, to be kept for the next attempt.
     pub(crate) fn take_ticket(&mut self) -> Option<Ticket> {
         self.ticket.take()

@@ -3,8 +3,9 @@
 //! # Invariants
 //! * **F1** An attempt begins and ends within one poll: a task never sleeps inside a transaction.
 //! * **F2** A poll runs a bounded number of attempts and then lets other tasks run.
-//! * **F3** Dropping the future takes back all registrations: for a wait, for the token, for its hand-over, for the
-//!   time.
+//! * **F3** When the transaction ends, and when the future is dropped, all registrations are taken back: for a wait, for
+//!   the token, for its hand-over, for the time.
+//! * **F4** A task holds the token only while it is polled: it claims it in the poll that then commits.
 
 use std::future::Future;
 use std::panic::Location;
@@ -42,6 +43,7 @@ struct Transaction<F> {
     pause: Pause,
     alarm: Option<Alarm>,
     started: bool,
+    finished: bool,
 }
 
 // The body is never pinned: it is called by mutable reference.
@@ -52,22 +54,24 @@ impl<F> Transaction<F> {
     fn is_ready(&mut self, waker: &Waker, participant: &Participant) -> bool {
         match std::mem::replace(&mut self.pause, Pause::None) {
             // A wait that is polled again runs again: who polled may have had another reason, which costs an attempt.
-            Pause::None | Pause::Change { .. } => return true,
+            Pause::None | Pause::Change { .. } => true,
             Pause::Token(ticket) => {
-                // First the waker, then the look: who is granted the token in between is woken.
-                ticket.set_waker(waker);
-                if ticket.is_granted() {
+                let granted = ticket.claim(waker.clone());
+                if granted {
                     self.progress.hold(ticket, participant);
-                    return true;
+                } else {
+                    self.pause = Pause::Token(ticket);
                 }
-                self.pause = Pause::Token(ticket);
+                granted
             }
             Pause::HandOver(onlooker) => {
-                drop(onlooker);
-                return self.look_on(waker);
+                let over = onlooker.is_over_or_wakes(waker.clone());
+                if !over {
+                    self.pause = Pause::HandOver(onlooker);
+                }
+                over
             }
         }
-        false
     }
 
     fn look_on(&mut self, waker: &Waker) -> bool {
@@ -101,8 +105,7 @@ impl<F> Transaction<F> {
                     Next::Again => Ok(true),
                     Next::LooksOn => Ok(self.look_on(waker)),
                     Next::NeedsToken => {
-                        let ticket = DOMAIN.token.request(self.progress.priority(), waker.clone());
-                        self.pause = Pause::Token(ticket);
+                        self.pause = Pause::Token(DOMAIN.token.request_for_task(self.progress.priority()));
                         Ok(self.is_ready(waker, participant))
                     }
                 }
@@ -118,46 +121,61 @@ impl<F> Transaction<F> {
     }
 }
 
+impl<R, X: TxError, F: for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>> Transaction<F> {
+    /// Runs attempts until the transaction ends or has to wait.
+    fn run(&mut self, waker: &Waker, participant: &'static Participant) -> Poll<Result<R, TryError<X::Error>>> {
+        let mut ready = self.is_ready(waker, participant);
+        if !ready && self.progress.is_late() {
+            return Poll::Ready(Err(TryError::Stopped(self.progress.stopped(Limit::Time))));
+        }
+        let mut attempts = 0;
+        // Who holds the token commits in this poll (F2, F4).
+        while ready && (attempts < ATTEMPTS_PER_POLL || self.progress.holds_token()) {
+            attempts += 1;
+            let terms = Terms { options: &self.options, at: self.at, task: Some(waker) };
+            let ended = if std::mem::replace(&mut self.started, true) {
+                attempt::run_again(participant, terms, self.progress.next_start(), &mut self.body)
+            } else {
+                participant.counters.started();
+                attempt::run_first(participant, terms, &mut self.body)
+            };
+            let aborted = match ended {
+                Ended::Committed(result) => return Poll::Ready(Ok(result)),
+                Ended::Cancelled(error) => return Poll::Ready(Err(TryError::Cancelled(error))),
+                Ended::Aborted(aborted) => aborted,
+            };
+            match self.go_on(aborted, waker, participant) {
+                Ok(again) => ready = again,
+                Err(stopped) => return Poll::Ready(Err(TryError::Stopped(stopped))),
+            }
+        }
+        if ready {
+            waker.wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
 impl<R, X: TxError, F: for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>> Future for Transaction<F> {
     type Output = Result<R, TryError<X::Error>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let waker = context.waker();
-        with_current(|participant| {
-            this.alarm = None;
-            let mut ready = this.is_ready(waker, participant);
-            if !ready && this.progress.is_late() {
-                return Poll::Ready(Err(TryError::Stopped(this.progress.stopped(Limit::Time))));
-            }
-            for _ in 0..ATTEMPTS_PER_POLL {
-                if !ready {
-                    this.set_alarm(waker);
-                    return Poll::Pending;
-                }
-                let terms = Terms { options: &this.options, at: this.at, task: Some(waker) };
-                let ended = if std::mem::replace(&mut this.started, true) {
-                    attempt::run_again(participant, terms, this.progress.next_start(), &mut this.body)
-                } else {
-                    participant.counters.started();
-                    attempt::run_first(participant, terms, &mut this.body)
-                };
-                let aborted = match ended {
-                    Ended::Committed(result) => return Poll::Ready(Ok(result)),
-                    Ended::Cancelled(error) => return Poll::Ready(Err(TryError::Cancelled(error))),
-                    Ended::Aborted(aborted) => aborted,
-                };
-                match this.go_on(aborted, waker, participant) {
-                    Ok(again) => ready = again,
-                    Err(stopped) => return Poll::Ready(Err(TryError::Stopped(stopped))),
-                }
-            }
-            if ready {
-                waker.wake_by_ref();
-            }
+        assert!(!this.finished, "the transaction at {} was polled after it had ended", this.at);
+        // Until it says otherwise: a panic of the body ends it, too.
+        this.finished = true;
+        this.alarm = None;
+        let outcome = with_current(|participant| this.run(waker, participant));
+        if outcome.is_pending() {
+            this.finished = false;
             this.set_alarm(waker);
-            Poll::Pending
-        })
+        } else {
+            // Whoever keeps the future keeps nothing of the runtime (F3).
+            this.pause = Pause::None;
+            this.progress.give_back_token();
+        }
+        outcome
     }
 }
 
@@ -235,6 +253,15 @@ impl Atomically {
 
     fn future<F>(self, at: &'static Location<'static>, body: F) -> Transaction<F> {
         let progress = Progress::new(self.options);
-        Transaction { body, options: self.options, at, progress, pause: Pause::None, alarm: None, started: false }
+        Transaction {
+            body,
+            options: self.options,
+            at,
+            progress,
+            pause: Pause::None,
+            alarm: None,
+            started: false,
+            finished: false,
+        }
     }
 }

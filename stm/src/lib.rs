@@ -124,6 +124,9 @@
 //! # Features
 //! * `serde`: `Serialize` and `Deserialize` for [`TVar`] and [`TCell`].
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("optimist needs a target with 64-bit pointers: a cell's word holds a version, or a value, of 64 bits");
+
 mod abandoned;
 mod arena;
 mod atomically;
@@ -135,6 +138,7 @@ mod commit;
 mod domain;
 mod error;
 mod future;
+mod hash;
 mod hooks;
 mod local;
 mod participant;

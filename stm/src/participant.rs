@@ -43,7 +43,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::clock::Version;
 use crate::domain::DOMAIN;
-use crate::reclaim::{Garbage, Retired};
+use crate::reclaim::{Garbage, Retired, Stamped};
 use crate::stats::Counters;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence, fence_after_exchange, lock};
 use crate::transaction::State;
@@ -65,6 +65,7 @@ pub(crate) struct Participant {
     pins: Cell<u32>,
     running: Cell<Option<&'static Location<'static>>>,
     collecting: Cell<bool>,
+    published: Cell<Version>,
     garbage: UnsafeCell<Garbage>,
     transaction: UnsafeCell<State>,
 }
@@ -84,6 +85,7 @@ impl Participant {
             pins: Cell::new(0),
             running: Cell::new(None),
             collecting: Cell::new(false),
+            published: Cell::new(Version::FIRST),
             garbage: UnsafeCell::new(Garbage::new()),
             transaction: UnsafeCell::new(State::new()),
         }
@@ -105,6 +107,18 @@ impl Participant {
     #[inline]
     pub(crate) fn set_running(&self, at: Option<&'static Location<'static>>) {
         self.running.set(at);
+    }
+
+    /// The version of the last commit of this thread.
+    #[inline]
+    pub(crate) fn published(&self) -> Version {
+        self.published.get()
+    }
+
+    /// Notes a commit.
+    #[inline]
+    pub(crate) fn set_published(&self, version: Version) {
+        self.published.set(version);
     }
 
     /// The memory of the transaction that runs on this thread.
@@ -205,7 +219,7 @@ impl Participant {
         // SeqCst: the G-fence; its partner is the P-fence in `announce`.
         fence(Ordering::SeqCst);
         let oldest = DOMAIN.registry.oldest();
-        self.with_garbage(|garbage| garbage.recycle_words(oldest.for_words));
+        self.with_garbage(|garbage| garbage.recycle_records(oldest.for_records));
         let orphans = DOMAIN.orphans.give_back_younger(orphans, oldest.for_values);
         let mut destroyed = !orphans.is_empty();
         for (retired, _) in orphans {
@@ -240,7 +254,7 @@ impl Participant {
         if self.with_garbage(|garbage| garbage.values() > 0) {
             self.collect();
         }
-        let left = self.with_garbage(Garbage::drain_values);
+        let left = self.with_garbage(Garbage::take_values);
         if !left.is_empty() {
             DOMAIN.orphans.add(left);
         }
@@ -269,7 +283,7 @@ impl Drop for Pin<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Oldest {
     /// Of those who may walk into the past.
-    for_words: Version,
+    for_records: Version,
     /// Of everybody.
     for_values: Version,
 }
@@ -300,7 +314,7 @@ impl Registry {
 
     fn oldest(&self) -> Oldest {
         let forever = Version::new(u64::MAX);
-        let mut oldest = Oldest { for_words: forever, for_values: forever };
+        let mut oldest = Oldest { for_records: forever, for_values: forever };
         for participant in self.iter() {
             // Acquire: pairs with the releases in `announce`, `renounce_history` and `unpin`: what the participant
             // looked at before is done with.
@@ -311,7 +325,7 @@ impl Registry {
             let version = Version::new(announced >> 1);
             oldest.for_values = oldest.for_values.min(version);
             if announced & PRESENT == 0 {
-                oldest.for_words = oldest.for_words.min(version);
+                oldest.for_records = oldest.for_records.min(version);
             }
         }
         oldest
@@ -336,16 +350,22 @@ impl Registry {
         // Relaxed: a number of one's own is all that is asked for.
         let id = self.count.fetch_add(1, Ordering::Relaxed);
         assert!(id < Owner::PARTICIPANTS, "more than {} threads use transactions at once", Owner::PARTICIPANTS);
-        let participant = Box::leak(Box::new(Participant::new(id)));
-        let address: *const Participant = participant;
-        participant.transaction.get_mut().set_participant(address);
+        let participant = NonNull::from(Box::leak(Box::new(Participant::new(id))));
+        // SAFETY: it was just made.
+        let state = unsafe { participant.as_ref() }.state();
+        // SAFETY: nobody else knows the participant yet.
+        unsafe { &mut *state.as_ptr() }.set_participant(participant.as_ptr());
         // Relaxed: the exchange below checks it.
         let mut first = self.first.load(Ordering::Relaxed);
         loop {
-            participant.next = first;
+            // SAFETY: nobody else knows the participant yet.
+            unsafe { (*participant.as_ptr()).next = first };
             // Release: pairs with the acquire in `iter`. Acquire on failure is not needed, as `first` is only linked.
-            match self.first.compare_exchange_weak(first, participant, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return participant,
+            let linked =
+                self.first.compare_exchange_weak(first, participant.as_ptr(), Ordering::Release, Ordering::Relaxed);
+            match linked {
+                // SAFETY: participants are never freed (P3).
+                Ok(_) => return unsafe { participant.as_ref() },
                 Err(newer) => first = newer,
             }
         }
@@ -355,7 +375,7 @@ impl Registry {
 /// Values left behind by threads that have ended.
 #[derive(Debug)]
 pub(crate) struct Orphans {
-    values: Mutex<Vec<(Retired, Version)>>,
+    values: Mutex<Vec<Stamped>>,
     any: AtomicBool,
 }
 
@@ -369,14 +389,14 @@ impl Orphans {
         Self { values: Mutex::new(Vec::new()), any: AtomicBool::new(false) }
     }
 
-    fn add(&self, mut values: Vec<(Retired, Version)>) {
+    fn add(&self, mut values: Vec<Stamped>) {
         lock(&self.values).append(&mut values);
         // Relaxed: a hint; the list itself is behind the lock.
         self.any.store(true, Ordering::Relaxed);
     }
 
     /// Takes all values out.
-    fn take(&self) -> Vec<(Retired, Version)> {
+    fn take(&self) -> Vec<Stamped> {
         // Relaxed, twice: a hint; who misses a value now collects it later.
         if !self.any.load(Ordering::Relaxed) {
             return Vec::new();
@@ -386,7 +406,7 @@ impl Orphans {
     }
 
     /// Puts back those of the `values` that are not older than `oldest`, and returns the others.
-    fn give_back_younger(&self, mut values: Vec<(Retired, Version)>, oldest: Version) -> Vec<(Retired, Version)> {
+    fn give_back_younger(&self, mut values: Vec<Stamped>, oldest: Version) -> Vec<Stamped> {
         let younger: Vec<_> = values.extract_if(.., |(_, stamp)| *stamp >= oldest).collect();
         if !younger.is_empty() {
             self.add(younger);

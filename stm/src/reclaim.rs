@@ -1,34 +1,38 @@
-//! Records: what a committer keeps of the value that it replaced, and when that may be destroyed.
+//! What a committer keeps of the value that it replaced, and when that may be destroyed.
 //!
-//! A commit replaces a cell's word by another. The old word goes into a [`Record`], which serves two ends with one
-//! piece of memory: it is the **history** in which a reader of the past finds the version it needs, and it is the
-//! **retired value** that must be destroyed once nobody can look at it any more. Records stand in chunks that a
-//! thread uses again and again, so that a warm transaction allocates nothing for them.
+//! A commit replaces a cell's word by another. The old word goes into a [`Record`], the **history** in which a reader
+//! of the past finds the version it needs; and, if it stands for a value that must be destroyed, into a queue of
+//! **retired values**. Records stand in chunks that a thread uses again and again, so that a warm transaction allocates
+//! nothing for them.
 //!
 //! # Protocol
 //! 1. A thread pins before it looks at a cell: it announces a version `v` of the clock that is not newer than any
 //!    `read_version` it will use (`participant.rs`).
-//! 2. A committer queues a record for each replaced word ([`Garbage::retire`]), fills it in with the stamp
-//!    `write_version - 1`, and links it to the cell's history.
-//! 3. When enough are queued, the owner of the queue looks at every participant. A record may be reused, and its
-//!    value destroyed, once no announced version is as old as its stamp ([`Participant::collect`]).
+//! 2. A committer takes a record for each replaced word ([`Garbage::retire`]), fills it in with the stamp
+//!    `write_version - 1`, and links it to the cell's history. A value is queued with the same stamp.
+//! 3. When enough are queued, the owner of the queues looks at every participant. A record may be reused once no
+//!    thread that may walk into the past announces a version as old as its stamp; a value may be destroyed once
+//!    nobody does ([`Participant::collect`]).
 //!
 //! [`Participant::collect`]: crate::participant::Participant::collect
 //!
 //! # Invariants
-//! * **R1** A record with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader walks
-//!   past a version only if it is newer than its `read_version`, so the record behind it, replaced by that version
-//!   `w`, has `s = w - 1 >= read_version >= v`.
-//! * **R2** The value of a record with stamp `s` is only looked at by a thread that announced a version `<= s`. A
-//!   reader takes the word of a cell it has seen unlocked after it sampled the clock; by C2 of `clock.rs` the
-//!   committer that replaces this word draws `w > v`.
+//! * **R1** A record with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader walks past a
+//!   version only if it is newer than its `read_version`, so the record behind it, replaced by that version `w`, has
+//!   `s = w - 1 >= read_version >= v`.
+//! * **R2** A value with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader takes the
+//!   word of a cell it has seen unlocked after it sampled the clock; by C2 of `clock.rs` the committer that replaces
+//!   this word draws `w > v`.
 //! * **R3** `previous` of a record may dangle. By R1 nobody follows it who has not announced a version that keeps the
 //!   record behind it.
-//! * **R4** The stamps in one queue never decrease, so a queue is destroyed from its front.
+//! * **R4** The stamps in one queue never decrease, so a queue is emptied from its front.
 //! * **R5** No user code runs while a `&mut Garbage` exists. A destructor is taken out first and run afterwards.
+//! * **R6** Records stay with the participant whose commits they belong to, also when its thread ends. Only values are
+//!   handed over.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 
 use crate::clock::Version;
 
@@ -42,7 +46,7 @@ pub(crate) type Word = *mut ();
 /// * It is called at most once for a word.
 pub(crate) type Destructor = unsafe fn(Word);
 
-/// A value that has been replaced.
+/// A word that has been replaced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
     /// The version at which `word` was written.
@@ -52,17 +56,11 @@ pub(crate) struct Record {
     pub(crate) previous: *const Record,
     /// The last version at which `word` was there.
     pub(crate) stamp: Version,
-    pub(crate) destructor: Option<Destructor>,
 }
 
 impl Record {
-    const EMPTY: Self = Self {
-        version: Version::FIRST,
-        word: std::ptr::null_mut(),
-        previous: std::ptr::null(),
-        stamp: Version::FIRST,
-        destructor: None,
-    };
+    const EMPTY: Self =
+        Self { version: Version::FIRST, word: std::ptr::null_mut(), previous: std::ptr::null(), stamp: Version::FIRST };
 }
 
 /// A value on its way out.
@@ -73,11 +71,6 @@ pub(crate) struct Retired {
 }
 
 impl Retired {
-    fn of(record: Record) -> (Self, Version) {
-        let destructor = record.destructor.expect("only records with a destructor are queued as values");
-        (Self { word: record.word, destructor }, record.stamp)
-    }
-
     /// Destroys the value. A panic of its `Drop` ends here: it has been reported by the panic hook, and there is no
     /// caller it belongs to.
     ///
@@ -95,11 +88,36 @@ impl Retired {
     }
 }
 
-type Chunk = Box<[Record; Queue::CHUNK]>;
-
-/// Records in the order of their stamps, in chunks that do not move.
+/// A piece of memory for records. It is not a `Box`, since readers look at records while their owner moves chunks.
 #[derive(Debug)]
-struct Queue {
+struct Chunk(NonNull<[Record; Chunk::LEN]>);
+
+impl Chunk {
+    const LEN: usize = 64;
+
+    fn new() -> Self {
+        Self(NonNull::from(Box::leak(Box::new([Record::EMPTY; Self::LEN]))))
+    }
+
+    /// The record at `index`, which is at most [`LEN`](Self::LEN), the end.
+    #[inline]
+    fn at(&self, index: usize) -> *mut Record {
+        debug_assert!(index <= Self::LEN);
+        // SAFETY: the result is within the chunk, or its end.
+        unsafe { self.0.cast::<Record>().as_ptr().add(index) }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: `new` made it from such a box. A chunk is dropped when nobody looks at its records any more (R1).
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// Records in the order of their stamps.
+#[derive(Debug)]
+struct Records {
     /// Where the next record goes, in the last chunk.
     next: *mut Record,
     /// The end of the last chunk.
@@ -109,17 +127,11 @@ struct Queue {
     taken: usize,
     /// Chunks to be used again.
     spare: Vec<Chunk>,
-    /// Collecting is due when there are as many chunks.
-    due_at: usize,
-    is_due: bool,
 }
 
-impl Queue {
-    const CHUNK: usize = 64;
+impl Records {
     /// More spare chunks are given back to the allocator.
     const SPARE: usize = 32;
-    /// Collecting is worth it for this many chunks.
-    const DUE: usize = 2;
 
     const fn new() -> Self {
         Self {
@@ -128,53 +140,42 @@ impl Queue {
             chunks: VecDeque::new(),
             taken: 0,
             spare: Vec::new(),
-            due_at: Self::DUE,
-            is_due: false,
         }
     }
 
     /// Adds a record, for the caller to fill in before anything else happens to the queue.
     #[inline]
     fn push(&mut self) -> *mut Record {
-        if self.next == self.end {
-            self.grow();
-        }
+        debug_assert!(self.next != self.end);
         let record = self.next;
         // SAFETY: the record is in the last chunk, so the one behind it is, or is the end of it.
         self.next = unsafe { record.add(1) };
         record
     }
 
-    #[cold]
     fn grow(&mut self) {
-        let mut chunk = self.spare.pop().unwrap_or_else(|| Box::new([Record::EMPTY; Self::CHUNK]));
-        let records = chunk.as_mut_ptr_range();
-        (self.next, self.end) = (records.start, records.end);
-        self.is_due |= self.chunks.len() >= self.due_at;
+        let chunk = self.spare.pop().unwrap_or_else(Chunk::new);
+        (self.next, self.end) = (chunk.at(0), chunk.at(Chunk::LEN));
         self.chunks.push_back(chunk);
     }
 
     fn len(&self) -> usize {
-        if self.chunks.is_empty() {
-            return 0;
-        }
-        // The end of the last chunk is behind its next record, by less than a chunk.
+        // The end of the last chunk is behind its next record, by at most a chunk.
         let unused = (self.end.addr() - self.next.addr()) / size_of::<Record>();
-        self.chunks.len() * Self::CHUNK - self.taken - unused
+        self.chunks.len() * Chunk::LEN - self.taken - unused
     }
 
-    /// Takes the first record if its stamp is older than `oldest` (R4).
-    #[inline]
-    fn pop_before(&mut self, oldest: Version) -> Option<Record> {
+    /// Takes back the first record if its stamp is older than `oldest` (R4).
+    fn pop_before(&mut self, oldest: Version) -> bool {
         if self.len() == 0 {
-            return None;
+            return false;
         }
-        let record = self.chunks[0][self.taken];
-        if record.stamp >= oldest {
-            return None;
+        // SAFETY: the record is in the queue, hence filled in; nobody changes it.
+        if unsafe { (*self.chunks[0].at(self.taken)).stamp } >= oldest {
+            return false;
         }
         self.taken += 1;
-        if self.taken == Self::CHUNK {
+        if self.taken == Chunk::LEN {
             self.taken = 0;
             let chunk = self.chunks.pop_front().expect("the record came from it");
             if self.spare.len() < Self::SPARE {
@@ -184,51 +185,58 @@ impl Queue {
                 (self.next, self.end) = (std::ptr::null_mut(), std::ptr::null_mut());
             }
         }
-        Some(record)
-    }
-
-    /// Some records cannot go while a long reader runs: look again only after half as many more have come.
-    fn set_due(&mut self) {
-        self.due_at = Self::DUE + self.chunks.len() + self.chunks.len() / 2;
-        self.is_due = false;
+        true
     }
 }
 
-/// The records of one thread.
-///
-/// Records without a destructor are kept apart: they are needed by readers of the past alone, not by
-/// whoever still holds a reference to a value, and so they can be reused sooner.
+/// A value with its stamp.
+pub(crate) type Stamped = (Retired, Version);
+
+/// What the commits of one thread have replaced.
 #[derive(Debug)]
 pub(crate) struct Garbage {
-    words: Queue,
-    values: Queue,
+    records: Records,
+    values: VecDeque<Stamped>,
+    /// Collecting is due when there are so many chunks of records, or so many values.
+    due_at: (usize, usize),
+    is_due: bool,
 }
 
 impl Garbage {
+    /// Collecting is worth it for so many chunks of records, or so many values.
+    const DUE: (usize, usize) = (2, 64);
+
     pub(crate) const fn new() -> Self {
-        Self { words: Queue::new(), values: Queue::new() }
+        Self { records: Records::new(), values: VecDeque::new(), due_at: Self::DUE, is_due: false }
     }
 
-    /// Queues a record for a word with this destructor. The caller fills it in at once; from
-    /// then on whoever can look at the record or its value has announced a version of at most its stamp (R1, R2).
+    /// Takes a record for a word that is replaced, for the caller to fill in at once. From then on whoever can look at
+    /// the record has announced a version of at most its stamp (R1).
     #[inline]
-    pub(crate) fn retire(&mut self, destructor: Option<Destructor>) -> *mut Record {
-        if destructor.is_none() { self.words.push() } else { self.values.push() }
+    pub(crate) fn retire(&mut self) -> *mut Record {
+        if self.records.next == self.records.end {
+            self.grow();
+        }
+        self.records.push()
     }
 
-    /// Queues a value that is no cell's old version. Whoever can look at it has announced a version of at most
-    /// `stamp`.
+    #[cold]
+    fn grow(&mut self) {
+        self.is_due |= self.records.chunks.len() >= self.due_at.0;
+        self.records.grow();
+    }
+
+    /// Queues a value that nobody can newly reach. Whoever can look at it has announced a version of at most `stamp`
+    /// (R2).
     pub(crate) fn retire_value(&mut self, retired: Retired, stamp: Version) {
-        let Retired { word, destructor } = retired;
-        let record = Record { word, stamp, destructor: Some(destructor), ..Record::EMPTY };
-        // SAFETY: the record was just queued, and nobody else knows it.
-        unsafe { self.retire(Some(destructor)).write(record) };
+        self.values.push_back((retired, stamp));
+        self.is_due |= self.values.len() >= self.due_at.1;
     }
 
-    /// Whether it is worth looking for records that can be reused.
+    /// Whether it is worth looking for what can go.
     #[inline]
     pub(crate) fn is_due(&self) -> bool {
-        self.words.is_due || self.values.is_due
+        self.is_due
     }
 
     /// How many values wait for their destructors.
@@ -236,26 +244,27 @@ impl Garbage {
         self.values.len()
     }
 
-    /// Takes back the records without a destructor that no reader of the past can need.
-    pub(crate) fn recycle_words(&mut self, oldest: Version) {
-        while self.words.pop_before(oldest).is_some() {}
-    }
-
-    /// Says when to look again, after all has been done that can be done now.
-    pub(crate) fn set_due(&mut self) {
-        self.words.set_due();
-        self.values.set_due();
+    /// Takes back the records that no reader of the past can need.
+    pub(crate) fn recycle_records(&mut self, oldest: Version) {
+        while self.records.pop_before(oldest) {}
     }
 
     /// Takes out the next value that nobody can look at, for the caller to destroy (R5).
     pub(crate) fn next_value(&mut self, oldest: Version) -> Option<Retired> {
-        self.values.pop_before(oldest).map(|record| Retired::of(record).0)
+        self.values.pop_front_if(|(_, stamp)| *stamp < oldest).map(|(retired, _)| retired)
     }
 
-    /// Takes out all values with their stamps, for another thread to destroy.
-    pub(crate) fn drain_values(&mut self) -> Vec<(Retired, Version)> {
-        let forever = Version::new(u64::MAX);
-        std::iter::from_fn(|| self.values.pop_before(forever)).map(Retired::of).collect()
+    /// Takes out all values, for another thread to destroy (R6).
+    pub(crate) fn take_values(&mut self) -> Vec<Stamped> {
+        self.values.drain(..).collect()
+    }
+
+    /// Says when to look again, after all has been done that can be done now. Some things cannot go while a long reader
+    /// runs: look again only after half as many more have come.
+    pub(crate) fn set_due(&mut self) {
+        let (chunks, values) = (self.records.chunks.len(), self.values.len());
+        self.due_at = (Self::DUE.0 + chunks + chunks / 2, Self::DUE.1 + values + values / 2);
+        self.is_due = false;
     }
 }
 
@@ -267,7 +276,7 @@ mod tests {
     fn retire_word(garbage: &mut Garbage, stamp: u64) {
         let record = Record { stamp: Version::new(stamp), ..Record::EMPTY };
         // SAFETY: the record was just queued, and nobody else knows it.
-        unsafe { garbage.retire(None).write(record) };
+        unsafe { garbage.retire().write(record) };
     }
 
     #[test]
@@ -275,12 +284,12 @@ mod tests {
         let mut garbage = Garbage::new();
         retire_word(&mut garbage, 3);
         retire_word(&mut garbage, 5);
-        garbage.recycle_words(Version::new(3));
-        assert_eq!(garbage.words.len(), 2);
-        garbage.recycle_words(Version::new(4));
-        assert_eq!(garbage.words.len(), 1);
-        garbage.recycle_words(Version::new(6));
-        assert_eq!(garbage.words.len(), 0);
+        garbage.recycle_records(Version::new(3));
+        assert_eq!(garbage.records.len(), 2);
+        garbage.recycle_records(Version::new(4));
+        assert_eq!(garbage.records.len(), 1);
+        garbage.recycle_records(Version::new(6));
+        assert_eq!(garbage.records.len(), 0);
     }
 
     #[test]
@@ -289,25 +298,26 @@ mod tests {
         for stamp in 0..10_000 {
             retire_word(&mut garbage, stamp);
             if garbage.is_due() {
-                garbage.recycle_words(Version::new(stamp));
+                garbage.recycle_records(Version::new(stamp));
                 garbage.set_due();
             }
         }
-        assert!(garbage.words.chunks.len() <= 2 * Queue::DUE);
+        let chunks = garbage.records.chunks.len() + garbage.records.spare.len();
+        assert!(chunks <= 2 * Garbage::DUE.0 + 1, "{chunks} chunks");
     }
 
     #[test]
-    fn a_queue_gives_back_what_was_put_in() {
+    fn records_go_in_the_order_in_which_they_came() {
         let mut garbage = Garbage::new();
-        let mut next = 0;
+        let mut gone = 0;
         for stamp in 0..1000 {
             retire_word(&mut garbage, stamp);
-            while stamp % 3 == 0 && next + 70 < stamp {
-                assert_eq!(garbage.words.pop_before(Version::new(stamp)).map(|record| record.stamp.get()), Some(next));
-                next += 1;
+            if stamp % 3 == 0 && gone + 170 < stamp {
+                gone += 100;
+                garbage.recycle_records(Version::new(gone));
             }
+            assert_eq!(garbage.records.len() as u64, stamp + 1 - gone);
         }
-        assert_eq!(garbage.words.len() as u64, 1000 - next);
     }
 
     #[test]
@@ -317,9 +327,7 @@ mod tests {
             DESTROYED.fetch_add(1, Ordering::Relaxed);
         }
         let mut garbage = Garbage::new();
-        let record = Record { stamp: Version::new(1), destructor: Some(count), ..Record::EMPTY };
-        // SAFETY: the record was just queued, and nobody else knows it.
-        unsafe { garbage.retire(Some(count)).write(record) };
+        garbage.retire_value(Retired { word: std::ptr::null_mut(), destructor: count }, Version::new(1));
         assert!(garbage.next_value(Version::new(1)).is_none());
         while let Some(value) = garbage.next_value(Version::new(2)) {
             // SAFETY: the destructor ignores its word.

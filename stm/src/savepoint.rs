@@ -57,6 +57,9 @@ impl<'tx> Tx<'tx> {
     /// # Errors
     /// What the branch that was not undone returns.
     ///
+    /// # Panics
+    /// When `first` retries after it has become [irrevocable](Self::irrevocable) itself.
+    ///
     /// # Examples
     /// ```
     /// use optimist::{TVar, atomically};
@@ -88,6 +91,7 @@ impl<'tx> Tx<'tx> {
         if self.state.doomed().is_some() {
             return Err(X::from(crate::Abort::new()));
         }
+        let was_irrevocable = self.state.irrevocable().is_some();
         let savepoint = Savepoint::new(self);
         let result = first(savepoint.tx);
         if savepoint.tx.state.doomed() != Some(Cause::Retry) {
@@ -95,6 +99,12 @@ impl<'tx> Tx<'tx> {
             return result;
         }
         drop(savepoint);
+        if let Some(since) = self.state.irrevocable().filter(|_| !was_irrevocable) {
+            panic!(
+                "the first branch of `or_else` retried after it had become irrevocable at {since}, so it cannot be undone; \
+                 call `irrevocable` before `or_else`, or decide first whether to retry"
+            );
+        }
         self.state.revive();
         // Dropped after the attempt has been revived, as it may be anything.
         drop(result);

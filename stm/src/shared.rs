@@ -206,7 +206,8 @@ impl<T: Send + Sync + 'static> Drop for Shared<T> {
         let address_of_value = std::ptr::from_ref(&self.inner().value).addr();
         // Release: what this handle's owner did to the value comes before its end.
         // Acquire: who drops the last handle sees all that the others did.
-        match self.inner().handles.fetch_sub(1, Ordering::AcqRel) {
+        // SeqCst: both, and `last_handle_is_left` builds on it.
+        match self.inner().handles.fetch_sub(1, Ordering::SeqCst) {
             1 => self.retire(),
             // From here on the value is no longer ours to look at, but for its address.
             2 => abandoned::last_handle_is_left(address_of_value),

@@ -2,19 +2,23 @@
 //!
 //! # Protocol
 //! * **Look**: one consistent read of the present word. Bits need no pin, as the caller holds the cell.
-//! * **Exchange**: read the present word, compute the new one, lock the cell from the very sample that was read, draw
-//!   a version, publish, unlock, wake. When the lock cannot be had, start over. User code runs between the read and
-//!   the lock, never under the lock.
+//! * **Exchange**: read the present word, make the new one, lock the cell from the very sample that was read, draw a
+//!   version, publish, unlock, wake. When the lock cannot be had, start over.
+//!
+//! # Invariants
+//! * **U1** User code that may take long, the closure of `update`, runs on a clone, while nothing is locked and nothing
+//!   is pinned on its account.
+//! * **U2** A new word belongs to an [`Unpublished`] until the cell is locked, and to the cell from then on.
 
 use std::panic::Location;
 
 use crate::cell::TCell;
 use crate::domain::DOMAIN;
 use crate::participant::{Participant, with_current};
-use crate::reclaim::{Destructor, Word};
+use crate::reclaim::{Retired, Word};
 use crate::storage;
 use crate::sync::Patience;
-use crate::versioned_lock::Owner;
+use crate::versioned_lock::{Owner, Sample};
 
 /// Calls `look` with the present value.
 #[inline]
@@ -35,10 +39,18 @@ pub(crate) fn look<T: Send + Sync + 'static, R>(cell: &TCell<T>, look: impl FnOn
 #[track_caller]
 pub(crate) fn store<T: Send + Sync + 'static>(cell: &TCell<T>, value: T) {
     let operation = Operation { name: "store", instead: "write", at: Location::caller() };
-    let mut value = Some(value);
-    let mut word = Unpublished::<T>::none();
-    exchange(cell, operation, |_| (word.make(&mut value), ()));
-    word.forget();
+    with_current(|participant| {
+        operation.assert_outside(participant);
+        let mut word = Unpublished::new(value);
+        let mut patience = Patience::default();
+        loop {
+            let (sample, ()) = read_free(participant, cell, |_| ());
+            if try_publish(participant, cell, sample, &mut word) {
+                return;
+            }
+            patience.wait();
+        }
+    });
 }
 
 /// Replaces the value and returns the one before.
@@ -46,14 +58,19 @@ pub(crate) fn store<T: Send + Sync + 'static>(cell: &TCell<T>, value: T) {
 #[track_caller]
 pub(crate) fn swap<T: Clone + Send + Sync + 'static>(cell: &TCell<T>, value: T) -> T {
     let operation = Operation { name: "swap", instead: "replace", at: Location::caller() };
-    let mut value = Some(value);
-    let mut word = Unpublished::<T>::none();
-    let old = exchange(cell, operation, |old| {
-        // SAFETY: the word is this cell's (S1), and the thread is pinned unless it is bits (R2).
-        (word.make(&mut value), unsafe { storage::clone::<T>(old) })
-    });
-    word.forget();
-    old
+    with_current(|participant| {
+        operation.assert_outside(participant);
+        let mut word = Unpublished::new(value);
+        let mut patience = Patience::default();
+        loop {
+            // SAFETY: the word is this cell's (S1), and kept alive during the call.
+            let (sample, old) = read_free(participant, cell, |word| unsafe { storage::clone::<T>(word) });
+            if try_publish(participant, cell, sample, &mut word) {
+                return old;
+            }
+            patience.wait();
+        }
+    })
 }
 
 /// Edits the value.
@@ -61,19 +78,29 @@ pub(crate) fn swap<T: Clone + Send + Sync + 'static>(cell: &TCell<T>, value: T) 
 #[track_caller]
 pub(crate) fn update<T: Clone + Send + Sync + 'static, R>(cell: &TCell<T>, mut change: impl FnMut(&mut T) -> R) -> R {
     let operation = Operation { name: "update", instead: "modify", at: Location::caller() };
-    let mut word = Unpublished::<T>::none();
-    let result = exchange(cell, operation, |old| {
-        // SAFETY: the word is this cell's (S1), and the thread is pinned unless it is bits (R2).
-        let mut value = unsafe { storage::clone::<T>(old) };
-        let result = change(&mut value);
-        word.destroy();
-        (word.make(&mut Some(value)), result)
-    });
-    word.forget();
-    result
+    with_current(|participant| {
+        operation.assert_outside(participant);
+        let mut patience = Patience::default();
+        loop {
+            // SAFETY: the word is this cell's (S1), and kept alive during the call.
+            let (sample, mut value) = read_free(participant, cell, |word| unsafe { storage::clone::<T>(word) });
+            let published = participant.published();
+            let result = change(&mut value);
+            if try_publish(participant, cell, sample, &mut Unpublished::new(value)) {
+                return result;
+            }
+            // Each version is drawn once: this one is on the cell only if `change` put it there.
+            if participant.published() != published
+                && cell.raw.lock.sample_unlocked().version() == participant.published()
+            {
+                operation.refuse_own_write();
+            }
+            patience.wait();
+        }
+    })
 }
 
-/// A word that has been made but not yet given to a cell; destroyed if it never is.
+/// A word that has been made but not yet given to a cell; destroyed if it never is (U2).
 struct Unpublished<T: 'static> {
     word: Option<Word>,
     marker: std::marker::PhantomData<T>,
@@ -81,35 +108,24 @@ struct Unpublished<T: 'static> {
 
 impl<T: 'static> Unpublished<T> {
     #[inline]
-    fn none() -> Self {
-        Self { word: None, marker: std::marker::PhantomData }
+    fn new(value: T) -> Self {
+        Self { word: Some(storage::encode(value)), marker: std::marker::PhantomData }
     }
 
-    /// The word; made from `value` the first time.
+    /// Gives the word to a cell.
     #[inline]
-    fn make(&mut self, value: &mut Option<T>) -> Word {
-        *self.word.get_or_insert_with(|| storage::encode(value.take().expect("a value is there until it is a word")))
-    }
-
-    /// Says that the word was given to a cell.
-    #[inline]
-    fn forget(&mut self) {
-        self.word = None;
-    }
-
-    #[inline]
-    fn destroy(&mut self) {
-        if let (Some(word), Some(destroy)) = (self.word.take(), storage::destructor::<T>()) {
-            // SAFETY: the word was made from a `T`, is in no cell, and is not used again.
-            unsafe { destroy(word) };
-        }
+    fn give_up(&mut self) -> Word {
+        self.word.take().expect("a word is given to one cell")
     }
 }
 
 impl<T: 'static> Drop for Unpublished<T> {
     #[inline]
     fn drop(&mut self) {
-        self.destroy();
+        if let (Some(word), Some(destroy)) = (self.word.take(), storage::destructor::<T>()) {
+            // SAFETY: the word was made from a `T`, is in no cell, and is not used again.
+            unsafe { destroy(word) };
+        }
     }
 }
 
@@ -137,59 +153,60 @@ impl Operation {
             self.name, self.at, self.instead
         );
     }
-}
 
-/// Replaces the word of `cell` by what `compute` makes of it. `compute` may be called several times; the words it
-/// makes are its own until the last one is published.
-#[inline]
-fn exchange<T: Send + Sync + 'static, R>(
-    cell: &TCell<T>,
-    operation: Operation,
-    mut compute: impl FnMut(Word) -> (Word, R),
-) -> R {
-    let destructor = storage::destructor::<T>();
-    with_current(|participant| {
-        operation.assert_outside(participant);
-        let mut patience = Patience::default();
-        loop {
-            let pin = (!storage::is_bits::<T>()).then(|| participant.pin());
-            let (sample, old) = cell.raw.read_now();
-            if sample.is_owned() {
-                drop(pin);
-                DOMAIN.token.wait_while_held(None);
-                continue;
-            }
-            let (new, result) = compute(old);
-            if cell.raw.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }) {
-                // SAFETY: the cell is locked from `sample`, and `new` was made from a `T`.
-                unsafe { commit_one(participant, &cell.raw, sample, new, destructor) };
-                drop(pin);
-                participant.collect_if_due();
-                return result;
-            }
-            drop(pin);
-            patience.wait();
-        }
-    })
-}
-
-/// Publishes one word and wakes who waits for it.
-///
-/// # Safety
-/// This thread locked `cell` from `sample`. `word` and `destructor` are of the cell's type, and the word is given up.
-#[inline]
-unsafe fn commit_one(
-    participant: &Participant,
-    cell: &crate::cell::RawCell,
-    sample: crate::versioned_lock::Sample,
-    word: Word,
-    destructor: Option<Destructor>,
-) {
-    let version = DOMAIN.clock.tick();
-    let record = participant.with_garbage(|garbage| garbage.retire(destructor));
-    // SAFETY: the caller holds the lock, and the record was just queued for the destructor.
-    unsafe { cell.publish(record, sample, word, destructor, version) };
-    if sample.has_waiters() {
-        DOMAIN.waiters.wake(cell);
+    #[cold]
+    fn refuse_own_write(self) -> ! {
+        panic!(
+            "the closure of `{}` at {} wrote the very cell that it was to edit, so that it would have to run for ever; \
+             edit the value that it is given, or use a transaction",
+            self.name, self.at
+        );
     }
+}
+
+/// Waits until the cell is neither locked nor owned, and hands its word to `read`, which may use it during the call.
+#[inline]
+fn read_free<T: Send + Sync + 'static, R>(
+    participant: &Participant,
+    cell: &TCell<T>,
+    read: impl FnOnce(Word) -> R,
+) -> (Sample, R) {
+    loop {
+        let pin = (!storage::is_bits::<T>()).then(|| participant.pin());
+        let (sample, word) = cell.raw.read_now();
+        if !sample.is_owned() {
+            return (sample, read(word));
+        }
+        drop(pin);
+        DOMAIN.token.wait_while_held(None);
+    }
+}
+
+/// Commits `word` if the cell still is at `sample`, and wakes who waits for it.
+#[inline]
+fn try_publish<T: Send + Sync + 'static>(
+    participant: &Participant,
+    cell: &TCell<T>,
+    sample: Sample,
+    word: &mut Unpublished<T>,
+) -> bool {
+    if !cell.raw.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }) {
+        return false;
+    }
+    let word = word.give_up();
+    let version = DOMAIN.clock.tick();
+    participant.set_published(version);
+    participant.with_garbage(|garbage| {
+        let record = garbage.retire();
+        // SAFETY: the cell was locked from `sample`, and the record was just taken.
+        let word = unsafe { cell.raw.publish(record, sample, word, version) };
+        if let Some(destructor) = storage::destructor::<T>() {
+            garbage.retire_value(Retired { word, destructor }, version.previous());
+        }
+    });
+    if sample.has_waiters() {
+        DOMAIN.waiters.wake(&cell.raw);
+    }
+    participant.collect_if_due();
+    true
 }

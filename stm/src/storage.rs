@@ -5,7 +5,7 @@
 //! | storage | for | a word is | a new version costs |
 //! | --- | --- | --- | --- |
 //! | bits | numbers, `bool`, `char` and their like ([`is_bits`]) of at most one machine word | the value itself | nothing |
-//! | slot | any other type of at most one machine word without drop glue | the address of a slot | a slot from the thread's pool |
+//! | slot | any other type of at most one machine word, such as a link | the address of a slot | a slot from the thread's pool |
 //! | boxed | everything else | the address of a box | one allocation |
 //!
 //! Bits are only for types without padding, because a padding byte is uninitialised and may not be read as
@@ -58,7 +58,7 @@ pub(crate) fn is_bits<T: 'static>() -> bool {
 
 #[inline(always)]
 const fn fits_slot<T>() -> bool {
-    size_of::<T>() <= slot::SIZE && align_of::<T>() <= slot::ALIGN && !std::mem::needs_drop::<T>()
+    size_of::<T>() <= slot::SIZE && align_of::<T>() <= slot::ALIGN
 }
 
 /// Turns a value into a word. The word owns the value.
@@ -85,8 +85,18 @@ pub(crate) fn destructor<T: 'static>() -> Option<Destructor> {
     /// # Safety
     /// As for [`Destructor`]: the word is a slot.
     unsafe fn free_slot(word: Word) {
-        // SAFETY: the caller's duty; a slot has no drop glue to run.
+        // SAFETY: the caller's duty.
         unsafe { slot::free(word.cast()) }
+    }
+
+    /// # Safety
+    /// As for [`Destructor`]: the word is a slot that holds a `T`.
+    unsafe fn drop_slot<T>(word: Word) {
+        // SAFETY: `encode` put a `T` there, and the caller gives it up.
+        let value = unsafe { word.cast::<T>().read() };
+        // SAFETY: the value has been moved out.
+        unsafe { slot::free(word.cast()) };
+        drop(value);
     }
 
     /// # Safety
@@ -99,7 +109,7 @@ pub(crate) fn destructor<T: 'static>() -> Option<Destructor> {
     if is_bits::<T>() {
         None
     } else if fits_slot::<T>() {
-        Some(free_slot)
+        if std::mem::needs_drop::<T>() { Some(drop_slot::<T>) } else { Some(free_slot) }
     } else {
         Some(drop_box::<T>)
     }
@@ -203,6 +213,7 @@ mod tests {
         round_trip(Some(5_u32), false);
         round_trip(OverAligned, false);
         round_trip(String::from("text"), false);
+        round_trip(Box::new(7), false);
         round_trip([1_u64; 4], false);
         assert!(!is_bits::<std::sync::atomic::AtomicU64>());
     }

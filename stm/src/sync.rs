@@ -9,13 +9,13 @@ pub(crate) use std::sync::atomic::{
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A sequentially consistent fence, directly after a read-modify-write of this thread.
+/// A sequentially consistent fence, directly after a sequentially consistent read-modify-write of this thread.
 ///
 /// On x86 every read-modify-write is a full barrier by itself, and a fence instruction beside it would cost as
 /// much again; there, only the compiler must be told.
 #[inline]
 pub(crate) fn fence_after_exchange() {
-    if cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+    if cfg!(all(target_arch = "x86_64", not(miri))) {
         // SeqCst: keeps the compiler from moving accesses across.
         compiler_fence(Ordering::SeqCst);
     } else {

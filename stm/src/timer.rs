@@ -36,6 +36,8 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         let waker = lock(&TIMER.alarms).by_time.remove(&self.0);
         drop(waker);
+        // The thread may have nothing left to wait for.
+        TIMER.changed.notify_one();
     }
 }
 

@@ -4,17 +4,22 @@
 //! owned, so nobody can overtake it; transactions on other cells go on beside it.
 //!
 //! # Protocol
-//! 1. Somebody who wants the token takes a [`Ticket`] and waits until it is granted.
-//! 2. Whoever gives the token back grants it to the best ticket: the highest priority, and among equals the oldest.
-//!    Every [`OLDEST_EVERY`]th grant goes to the oldest ticket of all, so that a low priority waits for a bounded
-//!    number of grants and not for ever.
-//! 3. Who lost against an owned cell waits until the token changes hands ([`Token::look_on`]).
+//! 1. Somebody who wants the token takes a [`Ticket`] and waits until it can be claimed ([`Ticket::claim`]).
+//! 2. Whoever gives the token back looks for the best ticket: the highest priority, and among equals the oldest. Every
+//!    [`OLDEST_EVERY`]th time it is the oldest of all, so that a low priority waits for a bounded number of grants and
+//!    not for ever.
+//! 3. If the best is a thread, which sleeps and will go on, the token is granted to it. A task may never be polled again;
+//!    so if the best is one, the token is left free, all tasks are woken, the best first, and the best thread as well, and
+//!    whoever claims it first has it.
+//! 4. Who lost against an owned cell waits until the token changes hands ([`Token::look_on`]).
 //!
 //! # Invariants
 //! * **T1** At most one ticket is granted, and a granted ticket stays so until it is dropped.
-//! * **T2** While a ticket waits, some ticket is granted: nobody waits for a token that lies about.
-//! * **T3** Wakers are called, and dropped, after the lock is released.
+//! * **T2** While a ticket waits, some ticket is granted, or every waiting task and the best thread have been woken since the
+//!   token became free: nobody waits for a token that lies about.
+//! * **T3** Wakers are called, cloned and dropped while the lock is not held.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Instant;
@@ -93,11 +98,19 @@ struct Queue {
     onlookers: Vec<(u64, Waker)>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Thread,
+    Task,
+}
+
 #[derive(Debug)]
 struct Applicant {
     id: u64,
     priority: Priority,
-    waker: Waker,
+    kind: Kind,
+    /// Absent once it has been woken.
+    waker: Option<Waker>,
 }
 
 impl Queue {
@@ -106,22 +119,38 @@ impl Queue {
         self.last_id
     }
 
-    /// Grants the free token to the next applicant, who is to be woken.
-    fn grant_next(&mut self) -> Option<Waker> {
-        debug_assert!(self.holder.is_none());
-        if self.waiting.is_empty() {
-            return None;
-        }
+    fn grant(&mut self, id: u64) {
+        self.holder = Some(id);
         self.grants += 1;
-        let next = if self.grants.is_multiple_of(OLDEST_EVERY) {
-            0
-        } else {
-            let best = |(index, applicant): (usize, &Applicant)| (applicant.priority, std::cmp::Reverse(index));
-            (0..self.waiting.len()).max_by_key(|index| best((*index, &self.waiting[*index])))?
+    }
+
+    /// The place of the best of the applicants that are `wanted`.
+    fn best(&self, wanted: impl Fn(&Applicant) -> bool) -> Option<usize> {
+        let takes_oldest = (self.grants + 1).is_multiple_of(OLDEST_EVERY);
+        let rank = |place: usize| {
+            let priority = if takes_oldest { Priority::NORMAL } else { self.waiting[place].priority };
+            (priority, Reverse(place))
         };
-        let applicant = self.waiting.remove(next);
-        self.holder = Some(applicant.id);
-        Some(applicant.waker)
+        (0..self.waiting.len()).filter(|place| wanted(&self.waiting[*place])).max_by_key(|place| rank(*place))
+    }
+
+    /// Grants or offers the free token; those returned are to be woken, in this order.
+    fn pass_on(&mut self) -> Vec<Waker> {
+        debug_assert!(self.holder.is_none());
+        let Some(best) = self.best(|_| true) else { return Vec::new() };
+        if self.waiting[best].kind == Kind::Thread {
+            let applicant = self.waiting.remove(best);
+            self.grant(applicant.id);
+            return applicant.waker.into_iter().collect();
+        }
+        let mut woken = Vec::new();
+        while let Some(task) = self.best(|applicant| applicant.kind == Kind::Task && applicant.waker.is_some()) {
+            woken.extend(self.waiting[task].waker.take());
+        }
+        if let Some(thread) = self.best(|applicant| applicant.kind == Kind::Thread) {
+            woken.extend(self.waiting[thread].waker.take());
+        }
+        woken
     }
 }
 
@@ -131,17 +160,25 @@ impl Token {
         Self(Mutex::new(queue))
     }
 
-    /// Asks for the token; `waker` is woken when it is granted.
-    pub(crate) fn request(&self, priority: Priority, waker: Waker) -> Ticket {
+    fn request(&self, priority: Priority, kind: Kind) -> Ticket {
         let mut queue = lock(&self.0);
         let id = queue.next_id();
-        if queue.holder.is_none() {
-            queue.holder = Some(id);
-            queue.grants += 1;
-        } else {
-            queue.waiting.push(Applicant { id, priority, waker });
-        }
+        queue.waiting.push(Applicant { id, priority, kind, waker: None });
         Ticket { id }
+    }
+
+    /// Asks for the token on behalf of a task.
+    pub(crate) fn request_for_task(&self, priority: Priority) -> Ticket {
+        self.request(priority, Kind::Task)
+    }
+
+    /// Blocks until the token is granted; nothing if the deadline is over first.
+    #[cold]
+    pub(crate) fn take(&self, priority: Priority, deadline: Option<Instant>) -> Option<Ticket> {
+        let sleeper = ThreadWaker::new();
+        let ticket = self.request(priority, Kind::Thread);
+        let is_granted = || ticket.claim(Waker::from(Arc::clone(&sleeper)));
+        sleeper.sleep_until(deadline, is_granted).then_some(ticket)
     }
 
     /// Takes the token if nobody has it.
@@ -151,8 +188,7 @@ impl Token {
             return None;
         }
         let id = queue.next_id();
-        queue.holder = Some(id);
-        queue.grants += 1;
+        queue.grant(id);
         Some(Ticket { id })
     }
 
@@ -172,14 +208,6 @@ impl Token {
         let onlooker = self.look_on(Waker::from(Arc::clone(&sleeper)));
         onlooker.is_none_or(|onlooker| sleeper.sleep_until(deadline, || onlooker.is_over()))
     }
-
-    /// Blocks until the token is granted; nothing if the deadline is over first.
-    #[cold]
-    pub(crate) fn take(&self, priority: Priority, deadline: Option<Instant>) -> Option<Ticket> {
-        let sleeper = ThreadWaker::new();
-        let ticket = self.request(priority, Waker::from(Arc::clone(&sleeper)));
-        sleeper.sleep_until(deadline, || ticket.is_granted()).then_some(ticket)
-    }
 }
 
 /// A place in the queue for the token, or the token itself; given back when dropped.
@@ -189,19 +217,26 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Whether this ticket holds the token.
-    pub(crate) fn is_granted(&self) -> bool {
-        lock(&DOMAIN.token.0).holder == Some(self.id)
-    }
-
-    /// Whom to wake from now on when the token is granted.
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        let old = {
-            let mut queue = lock(&DOMAIN.token.0);
-            let applicant = queue.waiting.iter_mut().find(|applicant| applicant.id == self.id);
-            applicant.map(|applicant| std::mem::replace(&mut applicant.waker, waker.clone()))
-        };
-        drop(old);
+    /// Whether this ticket holds the token, having taken it if it was free. Otherwise `waker` is woken when it is worth
+    /// asking again.
+    pub(crate) fn claim(&self, waker: Waker) -> bool {
+        let mut queue = lock(&DOMAIN.token.0);
+        if queue.holder == Some(self.id) {
+            return true;
+        }
+        let place = queue.waiting.iter().position(|applicant| applicant.id == self.id);
+        let place = place.expect("who does not hold the token waits for it");
+        if queue.holder.is_none() {
+            let applicant = queue.waiting.remove(place);
+            queue.grant(self.id);
+            drop(queue);
+            drop(applicant);
+            return true;
+        }
+        let before = queue.waiting[place].waker.replace(waker);
+        drop(queue);
+        drop(before);
+        false
     }
 }
 
@@ -216,7 +251,7 @@ impl Drop for Ticket {
             return;
         }
         queue.holder = None;
-        let next = queue.grant_next();
+        let next = queue.pass_on();
         let onlookers = std::mem::take(&mut queue.onlookers);
         drop(queue);
         next.into_iter().chain(onlookers.into_iter().map(|(_, waker)| waker)).for_each(wait::wake);
@@ -234,6 +269,16 @@ impl Onlooker {
     pub(crate) fn is_over(&self) -> bool {
         lock(&DOMAIN.token.0).onlookers.iter().all(|(id, _)| *id != self.id)
     }
+
+    /// Whether the token has changed hands; otherwise `waker` is woken when it does.
+    pub(crate) fn is_over_or_wakes(&self, waker: Waker) -> bool {
+        let mut queue = lock(&DOMAIN.token.0);
+        let Some(onlooker) = queue.onlookers.iter_mut().find(|(id, _)| *id == self.id) else { return true };
+        let before = std::mem::replace(&mut onlooker.1, waker);
+        drop(queue);
+        drop(before);
+        false
+    }
 }
 
 impl Drop for Onlooker {
@@ -250,16 +295,19 @@ impl Drop for Onlooker {
 mod tests {
     use super::*;
 
-    fn applicant(id: u64, priority: i8) -> Applicant {
-        Applicant { id, priority: Priority::new(priority), waker: Waker::noop().clone() }
+    fn applicant(id: u64, priority: i8, kind: Kind) -> Applicant {
+        Applicant { id, priority: Priority::new(priority), kind, waker: Some(Waker::noop().clone()) }
+    }
+
+    fn queue(waiting: Vec<Applicant>) -> Queue {
+        Queue { holder: None, last_id: waiting.len() as u64, grants: 0, waiting, onlookers: Vec::new() }
     }
 
     /// Grants until nobody waits, and says in which order.
     fn order(waiting: Vec<Applicant>) -> Vec<u64> {
-        let last_id = waiting.len() as u64;
-        let mut queue = Queue { holder: None, last_id, grants: 0, waiting, onlookers: Vec::new() };
+        let mut queue = queue(waiting);
         let mut order = Vec::new();
-        while queue.grant_next().is_some() {
+        while !queue.pass_on().is_empty() {
             order.extend(queue.holder.take());
         }
         order
@@ -267,15 +315,24 @@ mod tests {
 
     #[test]
     fn priority_goes_first_and_age_breaks_ties() {
-        assert_eq!(order(vec![applicant(1, 0), applicant(2, 1), applicant(3, 1)]), [2, 3, 1]);
+        let waiting = vec![applicant(1, 0, Kind::Thread), applicant(2, 1, Kind::Thread), applicant(3, 1, Kind::Thread)];
+        assert_eq!(order(waiting), [2, 3, 1]);
     }
 
     #[test]
     fn a_low_priority_is_not_starved() {
-        let mut waiting = vec![applicant(1, -1)];
-        waiting.extend((2..20).map(|id| applicant(id, 1)));
+        let mut waiting = vec![applicant(1, -1, Kind::Thread)];
+        waiting.extend((2..20).map(|id| applicant(id, 1, Kind::Thread)));
         let order = order(waiting);
         let turn = order.iter().position(|id| *id == 1).unwrap();
         assert!(turn < OLDEST_EVERY as usize, "the oldest came {turn} turns late");
+    }
+
+    #[test]
+    fn a_task_is_woken_but_not_granted_what_it_may_never_use() {
+        let waiting = vec![applicant(1, 1, Kind::Task), applicant(2, 0, Kind::Thread), applicant(3, 0, Kind::Task)];
+        let mut queue = queue(waiting);
+        assert_eq!(queue.pass_on().len(), 3);
+        assert_eq!(queue.holder, None);
     }
 }

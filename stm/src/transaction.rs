@@ -69,6 +69,8 @@ pub(crate) struct State {
     doomed: Option<Cause>,
     /// Whether the attempt has written, so that it must commit at the present (X4).
     renounced: bool,
+    /// Whether the holder of the token has read: its read set holds what it has written, too.
+    has_read: bool,
     /// Cells looked at by extensions.
     extension_work: usize,
     arena: Arena,
@@ -102,6 +104,7 @@ impl State {
             mode: Mode::Present,
             doomed: None,
             renounced: false,
+            has_read: false,
             extension_work: 0,
             arena: Arena::new(),
             hooks: Hooks::new(),
@@ -178,6 +181,7 @@ impl State {
             self.mode = Mode::Present;
             self.doomed = None;
             self.renounced = false;
+            self.has_read = false;
             self.extension_work = 0;
             self.arena.clear();
             self.attempt = 1;
@@ -203,6 +207,11 @@ impl State {
 
     pub(crate) fn attempt(&self) -> u64 {
         self.attempt
+    }
+
+    /// Whether the attempt has read a cell, so that a change could end its wait.
+    pub(crate) fn has_read(&self) -> bool {
+        if self.mode == Mode::Token { self.has_read } else { self.reads.len() > 0 }
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -282,6 +291,7 @@ impl State {
         }
         if self.mode == Mode::Token {
             self.own(cell);
+            self.has_read = true;
             return Ok(cell.read_now().1);
         }
         if self.mode == Mode::Present {
@@ -431,10 +441,12 @@ impl State {
         }
         self.disturb();
         if self.mode == Mode::Present {
+            let had_read = self.has_read();
             self.ticket = DOMAIN.token.try_take();
             if self.ticket.is_some() && self.own_all() {
                 self.mode = Mode::Token;
                 self.renounce();
+                self.has_read = had_read;
                 self.limit = Limit::CLOSED;
                 self.write_ready = false;
             } else if self.ticket.is_some() {

@@ -32,16 +32,12 @@ use hashbrown::HashTable;
 use crate::abandoned::Watch;
 use crate::cell::RawCell;
 use crate::domain::DOMAIN;
+use crate::hash::hash;
 use crate::read_set::ReadSet;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, lock};
 use crate::versioned_lock::Limit;
 
 const SHARDS: usize = 64;
-const SHARD_SHIFT: u32 = u64::BITS - SHARDS.trailing_zeros();
-
-fn hash(address: usize) -> u64 {
-    (address as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
 
 /// All who wait for a cell.
 #[derive(Debug)]
@@ -63,7 +59,8 @@ impl WaitTable {
     }
 
     fn shard(&self, address: usize) -> &Mutex<HashTable<Bucket>> {
-        &self.shards[(hash(address) >> SHARD_SHIFT) as usize]
+        // From bits that the tables use little.
+        &self.shards[(hash(address) >> 40) as usize % SHARDS]
     }
 
     /// Registers `task`, or else this thread, for all cells of `reads`, and marks them; nothing if one has changed

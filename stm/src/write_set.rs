@@ -16,6 +16,7 @@
 use hashbrown::HashTable;
 
 use crate::cell::RawCell;
+use crate::hash::hash;
 use crate::reclaim::{Destructor, Retired, Word};
 use crate::versioned_lock::Sample;
 
@@ -69,18 +70,9 @@ pub(crate) struct WriteSet {
     last_level: u64,
 }
 
-/// Spreads the address of a cell. Cells are at least three words apart.
-#[inline]
-fn hash(cell: *const RawCell) -> u64 {
-    // Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio. The high bits are good ones; the table
-    // takes the low ones, so they are mixed in.
-    let product = (cell.addr() as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    product ^ product >> 32
-}
-
 #[inline]
 fn filter_bit(cell: *const RawCell) -> u64 {
-    1 << (hash(cell) >> 58)
+    1 << (hash(cell.addr()) >> 58)
 }
 
 impl WriteSet {
@@ -127,7 +119,9 @@ impl WriteSet {
         if self.entries.len() <= Self::SCANNED {
             return self.entries.iter().position(|entry| std::ptr::eq(entry.cell, cell));
         }
-        let found = self.index.find(hash(cell), |index| std::ptr::eq(self.entries[*index as usize].cell, cell));
+        let found = self.index.find(hash(std::ptr::from_ref(cell).addr()), |index| {
+            std::ptr::eq(self.entries[*index as usize].cell, cell)
+        });
         found.map(|index| *index as usize)
     }
 
@@ -162,11 +156,11 @@ impl WriteSet {
     #[cold]
     fn add_to_index(&mut self) {
         let Self { entries, index, .. } = self;
-        let rehash = |index: &u32| hash(entries[*index as usize].cell);
+        let rehash = |index: &u32| hash(entries[*index as usize].cell.addr());
         let indexed = index.len();
         for (at, entry) in entries.iter().enumerate().skip(indexed) {
             let at = u32::try_from(at).expect("a transaction writes fewer than 2^32 cells");
-            index.insert_unique(hash(entry.cell), at, rehash);
+            index.insert_unique(hash(entry.cell.addr()), at, rehash);
         }
     }
 

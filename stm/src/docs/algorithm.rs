@@ -53,7 +53,7 @@
 //! it lets any reader turn to the past at any time.
 //!
 //! # Small values
-//! Numbers and their like stand in the cell's word itself. Other types that fit a word and need no drop stand in
+//! Numbers and their like stand in the cell's word itself. Other types that fit a word, such as links, stand in
 //! slots that a thread reuses. Everything else stands in a box of its own. The language cannot tell for a generic
 //! type whether it has padding, which may not be read as a number, or interior mutability, which may not be copied;
 //! so the first kind is a closed list.

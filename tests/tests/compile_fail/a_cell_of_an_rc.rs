@@ -1,0 +1,5 @@
+use std::rc::Rc;
+
+fn main() {
+    optimist::TVar::new(Rc::new(1));
+}

@@ -1,0 +1,5 @@
+use optimist::snapshot;
+
+fn main() {
+    snapshot(|tx| tx.retry::<()>());
+}

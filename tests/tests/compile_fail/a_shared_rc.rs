@@ -1,0 +1,5 @@
+use std::rc::Rc;
+
+fn main() {
+    optimist::Shared::new(Rc::new(1));
+}
