@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::attempt::{self, Aborted, Ended, Next, Options, Progress, Terms};
 use crate::domain::DOMAIN;
 use crate::error::{Cancel, Cause, Limit, Stm, Stopped, TryError, TxError};
-use crate::participant::{Participant, with_current};
+use crate::participant::{Current, Participant};
 use crate::snapshot::{self, Snapshot};
 use crate::token::Priority;
 use crate::transaction::Tx;
@@ -358,27 +358,32 @@ fn drive<R, X: TxError>(
     at: &'static Location<'static>,
     mut body: impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
 ) -> Result<R, TryError<X::Error>> {
-    with_current(|participant| {
-        participant.counters.started();
-        let terms = Terms { options, at, task: None };
-        // The clock of a time limit starts before the first attempt.
-        let timed = (options.timeout.is_some() || options.deadline.is_some()).then(|| Progress::new(*options));
-        match attempt::run_first(participant, terms, &mut body) {
-            Ended::Committed(result) => Ok(result),
-            Ended::Cancelled(error) => Err(TryError::Cancelled(error)),
-            Ended::Aborted(aborted) => {
-                let progress = timed.unwrap_or_else(|| Progress::new(*options));
-                drive_on(participant, terms, progress, aborted, &mut body)
-            }
+    let current = Current::get();
+    let participant = current.participant();
+    participant.counters.started();
+    // The clock of a time limit starts before the first attempt.
+    let progress = options.is_timed().then(|| Progress::new(*options));
+    let result = match attempt::run_first(participant, at, &mut body) {
+        Ok(value) if attempt::end_if_quiet(participant) => return Ok(value),
+        result => result,
+    };
+    let terms = Terms { options, at, task: None };
+    match attempt::finish(participant, &terms, result) {
+        Ended::Committed(result) => Ok(result),
+        Ended::Cancelled(error) => Err(TryError::Cancelled(error)),
+        Ended::Aborted(aborted) => {
+            let progress = progress.unwrap_or_else(|| Progress::new(*options));
+            drive_on(participant, &terms, progress, aborted, &mut body)
         }
-    })
+    }
 }
 
 /// Runs further attempts after the first.
 #[cold]
+#[inline(never)]
 fn drive_on<R, X: TxError>(
     participant: &'static Participant,
-    terms: Terms<'_>,
+    terms: &Terms<'_>,
     mut progress: Progress,
     mut aborted: Aborted,
     body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,

@@ -8,7 +8,7 @@
 //! 4. **End**: forget everything, unpin; then give the token back, wake, destroy, run hooks.
 //!
 //! # Invariants
-//! * **E1** Every attempt is ended, also by a panic of the body: [`Attempt`] ends it when dropped.
+//! * **E1** Every attempt is ended, also by a panic of the body: [`EndOnPanic`] ends it when dropped.
 //! * **E2** A ticket goes from [`Progress`] to the attempt and, if that is lost, back; it is dropped when the
 //!   transaction commits, is cancelled, panics, or goes to wait.
 
@@ -92,7 +92,7 @@ impl Progress {
             ticket: None,
             backoff: None,
         };
-        if options.timeout.is_some() || options.deadline.is_some() {
+        if options.is_timed() {
             progress.start_clock();
         }
         progress
@@ -219,6 +219,14 @@ pub(crate) enum Aborted {
     Abandoned,
 }
 
+impl Options {
+    /// Whether there is a time limit.
+    #[inline]
+    pub(crate) const fn is_timed(&self) -> bool {
+        self.timeout.is_some() || self.deadline.is_some()
+    }
+}
+
 /// How an attempt ended, with what its body returned.
 #[derive(Debug)]
 pub(crate) enum Ended<R, E> {
@@ -227,36 +235,91 @@ pub(crate) enum Ended<R, E> {
     Aborted(Aborted),
 }
 
-/// Runs the first attempt of a transaction.
+/// Runs the body of a first attempt. Then either [`end_if_quiet`] or [`finish`] must follow.
 #[inline]
 pub(crate) fn run_first<R, X: TxError>(
     participant: &'static Participant,
-    terms: Terms<'_>,
+    at: &'static Location<'static>,
     body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
-) -> Ended<R, X::Error> {
-    enter(participant, terms.at);
-    let mut attempt = Attempt { participant, terms, over: false };
-    attempt.state().begin();
-    attempt.run(body)
+) -> Result<R, X> {
+    enter(participant, at);
+    run_body(participant, State::begin, body)
 }
 
 /// Runs a later attempt.
 pub(crate) fn run_again<R, X: TxError>(
     participant: &'static Participant,
-    terms: Terms<'_>,
+    terms: &Terms<'_>,
     start: Start,
     body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
 ) -> Ended<R, X::Error> {
     enter(participant, terms.at);
-    let mut attempt = Attempt { participant, terms, over: false };
-    attempt.state().begin_again(start);
-    attempt.run(body)
+    let result = run_body(participant, |state| state.begin_again(start), body);
+    finish(participant, terms, result)
 }
 
-/// An attempt that runs.
+#[inline]
+fn run_body<R, X: TxError>(
+    participant: &'static Participant,
+    begin: impl FnOnce(&mut State),
+    body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
+) -> Result<R, X> {
+    let on_panic = EndOnPanic(participant);
+    // SAFETY: the state is this thread's (P1), and this attempt is the only one that runs on it.
+    let tx = unsafe { Tx::over(participant.state()) };
+    begin(&mut tx.state);
+    let result = body(tx);
+    std::mem::forget(on_panic);
+    result
+}
+
+/// Ends an attempt whose body panics (E1).
+struct EndOnPanic(&'static Participant);
+
+impl Drop for EndOnPanic {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.counters.panicked();
+        close(self.0);
+    }
+}
+
+/// Commits and ends an attempt whose body has returned `Ok` and has done nothing but read, at the present. False if it
+/// has done more, and is still to be finished.
+#[inline]
+pub(crate) fn end_if_quiet(participant: &'static Participant) -> bool {
+    // SAFETY: the state is this thread's (P1), and the body, which used it, has returned.
+    let state = unsafe { participant.state().as_mut() };
+    let quiet = state.is_quiet();
+    if quiet {
+        participant.counters.read_only();
+        state.end_quiet(participant);
+        participant.collect_if_due();
+    }
+    quiet
+}
+
+/// Commits or aborts an attempt whose body has returned, and ends it.
+#[inline(never)]
+pub(crate) fn finish<R, X: TxError>(
+    participant: &'static Participant,
+    terms: &Terms<'_>,
+    result: Result<R, X>,
+) -> Ended<R, X::Error> {
+    let mut attempt = Attempt { participant, terms, over: false };
+    match result {
+        Ok(value) => match attempt.commit() {
+            Ok(()) => Ended::Committed(value),
+            Err(aborted) => Ended::Aborted(aborted),
+        },
+        Err(error) => attempt.fail(error),
+    }
+}
+
+/// An attempt whose body has returned.
 struct Attempt<'a> {
     participant: &'static Participant,
-    terms: Terms<'a>,
+    terms: &'a Terms<'a>,
     over: bool,
 }
 
@@ -272,39 +335,9 @@ impl Attempt<'_> {
         &mut self.tx().state
     }
 
-    /// Runs the body and ends the attempt.
-    #[inline]
-    fn run<R, X: TxError>(
-        mut self,
-        body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
-    ) -> Ended<R, X::Error> {
-        match body(self.tx()) {
-            Ok(value) => match self.commit() {
-                Ok(()) => Ended::Committed(value),
-                Err(aborted) => Ended::Aborted(aborted),
-            },
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Commits and ends an attempt whose body has returned.
+    /// Commits and ends an attempt whose body has returned `Ok`.
     #[inline]
     fn commit(&mut self) -> Result<(), Aborted> {
-        let participant = self.participant;
-        let state = self.state();
-        if !state.is_quiet() {
-            return self.commit_in_full();
-        }
-        participant.counters.read_only();
-        state.end_quiet(participant);
-        self.over = true;
-        participant.collect_if_due();
-        Ok(())
-    }
-
-    /// The same for an attempt that has done more than to read.
-    #[inline(never)]
-    fn commit_in_full(&mut self) -> Result<(), Aborted> {
         let participant = self.participant;
         if !self.state().hooks.is_empty() {
             self.run_local_hooks();
@@ -339,13 +372,14 @@ impl Attempt<'_> {
 
     /// Ends an attempt whose body has failed.
     #[cold]
-    fn fail<R, X: TxError>(mut self, error: X) -> Ended<R, X::Error> {
+    fn fail<R, X: TxError>(&mut self, error: X) -> Ended<R, X::Error> {
         if let Some(cause) = self.state().doomed() {
             return Ended::Aborted(self.abort(cause));
         }
         let Some(error) = error.into_error() else { panic!("{}", self.foreign_abort()) };
         self.participant.counters.cancelled();
-        self.close();
+        self.over = true;
+        close(self.participant);
         Ended::Cancelled(error)
     }
 
@@ -364,7 +398,8 @@ impl Attempt<'_> {
         participant.counters.aborted(cause);
         if cause == Cause::Retry {
             let waits = self.prepare_wait();
-            self.close();
+            self.over = true;
+            close(participant);
             return self.decide_wait(waits);
         }
         self.over = true;
@@ -385,7 +420,7 @@ impl Attempt<'_> {
     /// # Panics
     /// If it cannot wait.
     fn prepare_wait(&mut self) -> Option<Wait> {
-        let Terms { options, at, task } = self.terms;
+        let Terms { options, at, task } = *self.terms;
         let state = self.state();
         if let Some(since) = state.irrevocable() {
             panic!(
@@ -411,21 +446,12 @@ impl Attempt<'_> {
 
     /// Decides whether anybody can end the wait, now that the attempt and its hooks are over.
     fn decide_wait(&self, wait: Option<Wait>) -> Aborted {
-        let Terms { options, task, .. } = self.terms;
+        let Terms { options, task, .. } = *self.terms;
         let Some(Wait { waiting, no_handles }) = wait else { return Aborted::Retried(None) };
-        let sleeps_for_ever = task.is_none() && options.timeout.is_none() && options.deadline.is_none();
+        let sleeps_for_ever = task.is_none() && !options.is_timed();
         let is_abandoned = no_handles || (sleeps_for_ever && abandoned::is_only_thread(self.participant));
         // Who is gone by now may have gone after changing a cell.
         if is_abandoned && waiting.is_undisturbed() { Aborted::Abandoned } else { Aborted::Retried(Some(waiting)) }
-    }
-
-    /// Ends an attempt without effect (E1), and what the transaction holds beyond it (E2).
-    #[cold]
-    fn close(&mut self) {
-        let participant = self.participant;
-        self.over = true;
-        self.state().end_aborted(participant).run();
-        participant.collect_if_due();
     }
 }
 
@@ -433,17 +459,18 @@ impl Drop for Attempt<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.over {
-            self.panicked();
+            drop(EndOnPanic(self.participant));
         }
     }
 }
 
-impl Attempt<'_> {
-    #[cold]
-    fn panicked(&mut self) {
-        self.participant.counters.panicked();
-        self.close();
-    }
+/// Ends an attempt without effect (E1), and what the transaction holds beyond it (E2).
+#[cold]
+fn close(participant: &'static Participant) {
+    // SAFETY: the state is this thread's (P1), and the body, which used it, is over.
+    let state = unsafe { participant.state().as_mut() };
+    state.end_aborted(participant).run();
+    participant.collect_if_due();
 }
 
 /// A wait that is registered.

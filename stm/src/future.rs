@@ -134,10 +134,11 @@ impl<R, X: TxError, F: for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>> Transaction
             attempts += 1;
             let terms = Terms { options: &self.options, at: self.at, task: Some(waker) };
             let ended = if std::mem::replace(&mut self.started, true) {
-                attempt::run_again(participant, terms, self.progress.next_start(), &mut self.body)
+                attempt::run_again(participant, &terms, self.progress.next_start(), &mut self.body)
             } else {
                 participant.counters.started();
-                attempt::run_first(participant, terms, &mut self.body)
+                let result = attempt::run_first(participant, self.at, &mut self.body);
+                attempt::finish(participant, &terms, result)
             };
             let aborted = match ended {
                 Ended::Committed(result) => return Poll::Ready(Ok(result)),

@@ -439,32 +439,56 @@ fn give_back(participant: &'static Participant) {
     participant.disclaim();
 }
 
-/// Calls `use_it` with this thread's participant.
-#[inline]
-pub(crate) fn with_current<R>(use_it: impl FnOnce(&'static Participant) -> R) -> R {
-    let current = CURRENT.get();
-    // SAFETY: null, or a participant that this thread claimed; those are never freed (P3).
-    match unsafe { current.as_ref() } {
-        Some(participant) => use_it(participant),
-        None => with_new(use_it),
-    }
+/// This thread's participant.
+#[derive(Debug)]
+pub(crate) struct Current {
+    participant: &'static Participant,
+    /// Whether it was claimed for this one use, because the thread is being torn down.
+    for_one_use: bool,
 }
 
-#[cold]
-fn with_new<R>(use_it: impl FnOnce(&'static Participant) -> R) -> R {
-    struct GiveBack(&'static Participant);
-    impl Drop for GiveBack {
-        fn drop(&mut self) {
-            give_back(self.0);
+impl Current {
+    /// Finds the participant of this thread, or claims one.
+    #[inline]
+    pub(crate) fn get() -> Self {
+        let current = CURRENT.get();
+        // SAFETY: null, or a participant that this thread claimed; those are never freed (P3).
+        match unsafe { current.as_ref() } {
+            Some(participant) => Self { participant, for_one_use: false },
+            None => Self::claim(),
         }
     }
 
-    let participant = DOMAIN.registry.claim();
-    CURRENT.set(participant);
-    // While the thread is torn down, nothing more runs at its end: claim for this one use.
-    let for_one_use = RELEASE.try_with(|release| release.0.set(Some(participant))).is_err();
-    let _give_back = for_one_use.then(|| GiveBack(participant));
-    use_it(participant)
+    #[cold]
+    fn claim() -> Self {
+        let participant = DOMAIN.registry.claim();
+        CURRENT.set(participant);
+        // While the thread is torn down, nothing more runs at its end.
+        let for_one_use = RELEASE.try_with(|release| release.0.set(Some(participant))).is_err();
+        Self { participant, for_one_use }
+    }
+
+    /// The participant, which stays this thread's for as long as `self` is there.
+    #[inline]
+    pub(crate) fn participant(&self) -> &'static Participant {
+        self.participant
+    }
+}
+
+impl Drop for Current {
+    #[inline]
+    fn drop(&mut self) {
+        if self.for_one_use {
+            give_back(self.participant);
+        }
+    }
+}
+
+/// Calls `use_it` with this thread's participant.
+#[inline]
+pub(crate) fn with_current<R>(use_it: impl FnOnce(&'static Participant) -> R) -> R {
+    let current = Current::get();
+    use_it(current.participant())
 }
 
 /// Destroys the replaced values and dropped [`Shared`](crate::Shared) of this thread, and of threads that have ended,
