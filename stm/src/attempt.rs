@@ -286,7 +286,7 @@ impl Drop for EndOnPanic {
 
 /// Commits and ends an attempt whose body has returned `Ok` and has done nothing but read, at the present. False if it
 /// has done more, and is still to be finished.
-#[inline]
+#[inline(always)]
 pub(crate) fn end_if_quiet(participant: &'static Participant) -> bool {
     // SAFETY: the state is this thread's (P1), and the body, which used it, has returned.
     let state = unsafe { participant.state().as_mut() };

@@ -142,9 +142,9 @@ pub(crate) struct Aftermath {
 
 impl State {
     /// Ends an attempt that has committed and was quiet, and unpins.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end_quiet(&mut self, participant: &Participant) {
-        self.clear();
+        self.reads.clear();
         participant.set_running(None);
         participant.unpin();
     }

@@ -79,8 +79,16 @@ impl ReadSet {
     pub(crate) fn clear(&mut self) {
         let used = self.cells.len();
         self.cells.clear();
-        // Kept from one large transaction to the next, but not when they have become small again.
-        if self.cells.capacity() > Self::KEEP && used < self.cells.capacity() / 8 {
+        if self.cells.capacity() > Self::KEEP {
+            self.shrink(used);
+        }
+    }
+
+    /// Gives memory back; not from one large transaction to the next, but when they have become small again.
+    #[cold]
+    #[inline(never)]
+    fn shrink(&mut self, used: usize) {
+        if used < self.cells.capacity() / 8 {
             self.cells.shrink_to(Self::KEEP);
         }
     }
