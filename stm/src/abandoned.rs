@@ -23,7 +23,6 @@
 use crate::domain::DOMAIN;
 use crate::participant::Participant;
 use crate::read_set::ReadSet;
-use crate::shared;
 use crate::sync::{AtomicUsize, Ordering, fence, fence_after_exchange};
 
 /// How many waits want to know when handles go.
@@ -50,9 +49,9 @@ impl Drop for Watch {
     }
 }
 
-/// Whether each of the cells is a `TVar` with one handle at most. The caller is pinned since it read them.
+/// Whether each of the cells is a `TVar` with one handle.
 pub(crate) fn are_all_last_handles(reads: &ReadSet) -> bool {
-    reads.iter().all(|cell| shared::handles_of(cell).is_some_and(|handles| handles <= 1))
+    reads.iter().all(|cell| cell.handles.count() == 1)
 }
 
 /// Notes that one handle of what lives at this address is left. Directly after the number of handles was lowered.

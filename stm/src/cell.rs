@@ -11,33 +11,24 @@
 //! # Invariants
 //! * **K1** `word` and `history` change only while the cell is locked (L1), and `history` before `word`.
 //! * **K2** A cell newer than [`Version::FIRST`] has a history, whose first record is the version before.
-//! * **K3** The lowest bit of `history` says whether the cell is a `TVar`; it never changes.
+//! * **K3** `handles` is zero for ever, or the cell is a `TVar`.
 //! * **K4** The cell owns the value of its word; the history owns nothing, the queues of `reclaim.rs` do.
 
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::chunk::{self, RecordNumber};
 use crate::clock::Version;
 use crate::error::Stm;
+use crate::handles::Handles;
 use crate::reader::ReadTx;
 use crate::reclaim::{Record, Word};
 use crate::single;
 use crate::storage;
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 use crate::transaction::Tx;
 use crate::versioned_lock::{Limit, Sample, VersionedLock};
-
-/// Set in `history` of the cell of a `TVar`.
-const VARIABLE: usize = 1;
-
-const _: () = assert!(align_of::<Record>() > VARIABLE);
-
-/// The first record of a cell's history.
-#[inline]
-fn untagged(history: *mut Record) -> *mut Record {
-    history.map_addr(|address| address & !VARIABLE)
-}
 
 /// An untyped cell.
 #[derive(Debug)]
@@ -45,12 +36,16 @@ fn untagged(history: *mut Record) -> *mut Record {
 pub struct RawCell {
     pub(crate) lock: VersionedLock,
     word: AtomicPtr<()>,
-    history: AtomicPtr<Record>,
+    /// The number of the first record of the history.
+    history: AtomicU32,
+    /// The handles of the cell, if it is a `TVar`; otherwise none.
+    pub(crate) handles: Handles,
 }
 
 impl RawCell {
-    pub(crate) const fn new(word: Word) -> Self {
-        Self { lock: VersionedLock::new(), word: AtomicPtr::new(word), history: AtomicPtr::new(std::ptr::null_mut()) }
+    pub(crate) const fn new(word: Word, handles: Handles) -> Self {
+        let history = AtomicU32::new(RecordNumber::NONE.0);
+        Self { lock: VersionedLock::new(), word: AtomicPtr::new(word), history, handles }
     }
 
     #[inline]
@@ -102,14 +97,17 @@ impl RawCell {
     /// As for [`read_at`](Self::read_at), and the cell has been seen newer than `version`.
     unsafe fn walk(&self, version: Version) -> Word {
         // Acquire: pairs with the release in `publish`; the record is visible, and all behind it are through it.
-        let mut record: *const Record = untagged(self.history.load(Ordering::Acquire));
+        let mut number = RecordNumber(self.history.load(Ordering::Acquire));
         loop {
-            // SAFETY: the record was replaced by a version newer than `version`, and we pinned before (R1, K2).
-            let Record { version: written, word, previous, .. } = unsafe { &*record };
-            if *written <= version {
-                return *word;
+            // SAFETY: the record was replaced by a version newer than `version`, and we pinned before, so it is kept
+            // (R1, K2).
+            let record = unsafe { chunk::find(number) };
+            // SAFETY: as above; a record does not change while it is kept.
+            let Record { version: written, word, previous, .. } = unsafe { *record };
+            if written <= version {
+                return word;
             }
-            record = *previous;
+            number = previous;
         }
     }
 
@@ -119,37 +117,28 @@ impl RawCell {
     /// * The calling thread locked the cell from `locked`, and drew `version` after that.
     /// * `record` is exclusively the caller's.
     #[inline]
-    pub(crate) unsafe fn publish(&self, record: *mut Record, locked: Sample, word: Word, version: Version) -> Word {
-        // Relaxed: the lock was acquired, and nobody else stores while it is held (K1).
-        let history = self.history.load(Ordering::Relaxed);
+    pub(crate) unsafe fn publish(
+        &self,
+        (record, number): (*mut Record, RecordNumber),
+        locked: Sample,
+        word: Word,
+        version: Version,
+    ) -> Word {
         let old = Record {
             version: locked.version(),
-            // Relaxed: as above.
+            // Relaxed, twice: the lock was acquired, and nobody else stores while it is held (K1).
             word: self.word.load(Ordering::Relaxed),
-            previous: untagged(history),
+            previous: RecordNumber(self.history.load(Ordering::Relaxed)),
             stamp: version.previous(),
         };
         // SAFETY: the record is exclusively ours.
         unsafe { record.write(old) };
         // Release: pairs with the acquire in `walk`; the record is filled.
-        self.history.store(record.map_addr(|address| address | history.addr() & VARIABLE), Ordering::Release);
+        self.history.store(number.0, Ordering::Release);
         // Release: pairs with the acquire in `load_word`; the value is complete and the lock is seen as held.
         self.word.store(word, Ordering::Release);
         self.lock.unlock(version);
         old.word
-    }
-
-    /// Says that the cell is a `TVar`; before anybody else can reach it.
-    pub(crate) fn mark_as_variable(&self) {
-        // Relaxed, twice: nobody else can reach the cell yet.
-        let history = self.history.load(Ordering::Relaxed);
-        self.history.store(history.map_addr(|address| address | VARIABLE), Ordering::Relaxed);
-    }
-
-    /// Whether the cell is a `TVar`.
-    pub(crate) fn is_variable(&self) -> bool {
-        // Relaxed: the mark never changes.
-        self.history.load(Ordering::Relaxed).addr() & VARIABLE != 0
     }
 
     /// The word of a cell that nobody else can reach.
@@ -221,7 +210,12 @@ impl<T: Send + Sync + 'static> TCell<T> {
     /// ```
     #[inline]
     pub fn new(value: T) -> Self {
-        Self { raw: RawCell::new(storage::encode(value)), marker: PhantomData }
+        Self::with_handles(value, Handles::none())
+    }
+
+    #[inline]
+    pub(crate) fn with_handles(value: T, handles: Handles) -> Self {
+        Self { raw: RawCell::new(storage::encode(value), handles), marker: PhantomData }
     }
 
     /// Reads the value and clones it out.

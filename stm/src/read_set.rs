@@ -97,10 +97,11 @@ impl ReadSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handles::Handles;
 
     #[test]
     fn a_loop_over_few_cells_does_not_grow_the_set() {
-        let cells: Vec<RawCell> = (0..8).map(|_| RawCell::new(std::ptr::null_mut())).collect();
+        let cells: Vec<RawCell> = (0..8).map(|_| RawCell::new(std::ptr::null_mut(), Handles::none())).collect();
         let mut reads = ReadSet::new();
         for _ in 0..100_000 {
             cells.iter().for_each(|cell| reads.push(cell));

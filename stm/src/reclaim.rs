@@ -32,8 +32,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
 
+use crate::chunk::{Chunk, RecordNumber};
 use crate::clock::Version;
 
 /// What a cell holds: the bits of a small value, or the address of a value.
@@ -53,14 +53,18 @@ pub(crate) struct Record {
     pub(crate) version: Version,
     pub(crate) word: Word,
     /// The record of the version before; may dangle (R3).
-    pub(crate) previous: *const Record,
+    pub(crate) previous: RecordNumber,
     /// The last version at which `word` was there.
     pub(crate) stamp: Version,
 }
 
 impl Record {
-    const EMPTY: Self =
-        Self { version: Version::FIRST, word: std::ptr::null_mut(), previous: std::ptr::null(), stamp: Version::FIRST };
+    pub(crate) const EMPTY: Self = Self {
+        version: Version::FIRST,
+        word: std::ptr::null_mut(),
+        previous: RecordNumber::NONE,
+        stamp: Version::FIRST,
+    };
 }
 
 /// A value on its way out.
@@ -88,33 +92,6 @@ impl Retired {
     }
 }
 
-/// A piece of memory for records. It is not a `Box`, since readers look at records while their owner moves chunks.
-#[derive(Debug)]
-struct Chunk(NonNull<[Record; Chunk::LEN]>);
-
-impl Chunk {
-    const LEN: usize = 64;
-
-    fn new() -> Self {
-        Self(NonNull::from(Box::leak(Box::new([Record::EMPTY; Self::LEN]))))
-    }
-
-    /// The record at `index`, which is at most [`LEN`](Self::LEN), the end.
-    #[inline]
-    fn at(&self, index: usize) -> *mut Record {
-        debug_assert!(index <= Self::LEN);
-        // SAFETY: the result is within the chunk, or its end.
-        unsafe { self.0.cast::<Record>().as_ptr().add(index) }
-    }
-}
-
-impl Drop for Chunk {
-    fn drop(&mut self) {
-        // SAFETY: `new` made it from such a box. A chunk is dropped when nobody looks at its records any more (R1).
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
-    }
-}
-
 /// Records in the order of their stamps.
 #[derive(Debug)]
 struct Records {
@@ -122,6 +99,8 @@ struct Records {
     next: *mut Record,
     /// The end of the last chunk.
     end: *mut Record,
+    /// The number of `next`.
+    number: RecordNumber,
     chunks: VecDeque<Chunk>,
     /// How many records of the first chunk have been taken.
     taken: usize,
@@ -137,6 +116,7 @@ impl Records {
         Self {
             next: std::ptr::null_mut(),
             end: std::ptr::null_mut(),
+            number: RecordNumber::NONE,
             chunks: VecDeque::new(),
             taken: 0,
             spare: Vec::new(),
@@ -145,17 +125,18 @@ impl Records {
 
     /// Adds a record, for the caller to fill in before anything else happens to the queue.
     #[inline]
-    fn push(&mut self) -> *mut Record {
+    fn push(&mut self) -> (*mut Record, RecordNumber) {
         debug_assert!(self.next != self.end);
-        let record = self.next;
+        let (record, number) = (self.next, self.number);
         // SAFETY: the record is in the last chunk, so the one behind it is, or is the end of it.
         self.next = unsafe { record.add(1) };
-        record
+        self.number = number.next();
+        (record, number)
     }
 
     fn grow(&mut self) {
         let chunk = self.spare.pop().unwrap_or_else(Chunk::new);
-        (self.next, self.end) = (chunk.at(0), chunk.at(Chunk::LEN));
+        (self.next, self.end, self.number) = (chunk.at(0), chunk.at(Chunk::LEN), chunk.first_number());
         self.chunks.push_back(chunk);
     }
 
@@ -213,7 +194,7 @@ impl Garbage {
     /// Takes a record for a word that is replaced, for the caller to fill in at once. From then on whoever can look at
     /// the record has announced a version of at most its stamp (R1).
     #[inline]
-    pub(crate) fn retire(&mut self) -> *mut Record {
+    pub(crate) fn retire(&mut self) -> (*mut Record, RecordNumber) {
         if self.records.next == self.records.end {
             self.grow();
         }
@@ -276,7 +257,7 @@ mod tests {
     fn retire_word(garbage: &mut Garbage, stamp: u64) {
         let record = Record { stamp: Version::new(stamp), ..Record::EMPTY };
         // SAFETY: the record was just queued, and nobody else knows it.
-        unsafe { garbage.retire().write(record) };
+        unsafe { garbage.retire().0.write(record) };
     }
 
     #[test]

@@ -1,26 +1,12 @@
-//! Shared ownership whose end is deferred past every running transaction.
-//!
-//! # Protocol
-//! 1. A handle is counted, as in an `Arc`.
-//! 2. Who drops the last handle retires the allocation: it is destroyed once every thread that was pinned then has
-//!    unpinned (`participant.rs`).
-//!
-//! # Invariants
-//! * **G1** Who got at a handle while pinned may use the value for as long as it is pinned: the handle was counted
-//!   then, so the allocation was retired, if at all, after the pin.
-//! * **G2** No handle comes back from zero: a handle is only cloned from a handle.
+//! Shared ownership whose end is deferred past every running transaction; see `handles.rs` for how.
 
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
-use crate::abandoned;
-use crate::cell::{RawCell, TCell};
-use crate::participant::with_current;
+use crate::handles::{Handles, retire_box};
 use crate::reader::ReadTx;
-use crate::reclaim::{Retired, Word};
-use crate::sync::{AtomicUsize, Ordering};
 
 /// A reference-counted pointer to a value that lives at least as long as every transaction that can see it.
 ///
@@ -70,9 +56,8 @@ pub struct Shared<T: Send + Sync + 'static> {
     inner: NonNull<Inner<T>>,
 }
 
-#[repr(C)]
 struct Inner<T> {
-    handles: AtomicUsize,
+    handles: Handles,
     value: T,
 }
 
@@ -85,9 +70,6 @@ impl<T: Send + Sync + RefUnwindSafe> UnwindSafe for Shared<T> {}
 impl<T: Send + Sync + RefUnwindSafe> RefUnwindSafe for Shared<T> {}
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    /// More handles than this are taken for a leak, before the count can overflow.
-    const MOST: usize = isize::MAX as usize;
-
     /// Makes the first handle to `value`.
     ///
     /// # Examples
@@ -97,7 +79,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     /// assert_eq!(*Shared::new(5), 5);
     /// ```
     pub fn new(value: T) -> Self {
-        let inner = Box::new(Inner { handles: AtomicUsize::new(1), value });
+        let inner = Box::new(Inner { handles: Handles::one(), value });
         Self { inner: NonNull::from(Box::leak(inner)) }
     }
 
@@ -155,23 +137,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     /// ```
     #[must_use]
     pub fn handles(this: &Self) -> usize {
-        // Relaxed: a count of the moment, which orders nothing.
-        this.inner().handles.load(Ordering::Relaxed)
-    }
-
-    #[cold]
-    fn retire(&self) {
-        /// # Safety
-        /// As for [`crate::reclaim::Destructor`]: the word is a box of an `Inner<T>`.
-        unsafe fn destroy<T>(word: Word) {
-            // SAFETY: `new` made it from such a box, and the caller gives it up.
-            drop(unsafe { Box::from_raw(word.cast::<Inner<T>>()) });
-        }
-
-        let retired = Retired { word: self.inner.as_ptr().cast(), destructor: destroy::<T> };
-        // SAFETY: the last handle is gone, so nobody can newly reach the value (G2); who still looks at it is pinned
-        // (G1).
-        with_current(|participant| unsafe { participant.retire_value(retired) });
+        this.inner().handles.count()
     }
 }
 
@@ -188,30 +154,19 @@ impl<T: Send + Sync + 'static> Clone for Shared<T> {
     /// Makes another handle to the same value.
     ///
     /// # Panics
-    /// When there are more than `isize::MAX` handles, which only a program can make that forgets them.
+    /// When there are more than `i32::MAX` handles, which only a program can make that forgets them.
     fn clone(&self) -> Self {
-        // Relaxed: the handle we clone from keeps the value alive meanwhile.
-        let before = self.inner().handles.fetch_add(1, Ordering::Relaxed);
-        if before > Self::MOST {
-            // Relaxed: takes back what was added.
-            self.inner().handles.fetch_sub(1, Ordering::Relaxed);
-            panic!("more than isize::MAX handles to one `Shared`; are they being forgotten?");
-        }
+        self.inner().handles.add_one();
         Self { inner: self.inner }
     }
 }
 
 impl<T: Send + Sync + 'static> Drop for Shared<T> {
     fn drop(&mut self) {
-        let address_of_value = std::ptr::from_ref(&self.inner().value).addr();
-        // Release: what this handle's owner did to the value comes before its end.
-        // Acquire: who drops the last handle sees all that the others did.
-        // SeqCst: both, and `last_handle_is_left` builds on it.
-        match self.inner().handles.fetch_sub(1, Ordering::SeqCst) {
-            1 => self.retire(),
-            // From here on the value is no longer ours to look at, but for its address.
-            2 => abandoned::last_handle_is_left(address_of_value),
-            _ => {}
+        let inner = self.inner();
+        if inner.handles.drop_one(std::ptr::from_ref(inner).addr()) {
+            // SAFETY: `new` made it from a box, and the last handle is gone.
+            unsafe { retire_box(self.inner) };
         }
     }
 }
@@ -233,31 +188,4 @@ impl<T: fmt::Debug + Send + Sync + 'static> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
-}
-
-impl<T: Send + Sync + 'static> Shared<TCell<T>> {
-    /// Makes a cell that knows that it is a [`TVar`](crate::TVar).
-    pub(crate) fn new_variable(value: T) -> Self {
-        let shared = Self::new(TCell::new(value));
-        shared.raw.mark_as_variable();
-        // `handles_of` finds the count from the address of the cell alone.
-        _ = shared.inner.as_ptr().expose_provenance();
-        shared
-    }
-}
-
-/// How many handles there are of the [`TVar`](crate::TVar) that `cell` is in; nothing if it is in none.
-pub(crate) fn handles_of(cell: &RawCell) -> Option<usize> {
-    const OFFSET: usize = std::mem::offset_of!(Inner<TCell<()>>, value);
-    const _: () = assert!(OFFSET == size_of::<AtomicUsize>());
-    if !cell.is_variable() {
-        return None;
-    }
-    let count = std::ptr::with_exposed_provenance::<AtomicUsize>(std::ptr::from_ref(cell).addr() - OFFSET);
-    // SAFETY: a cell is marked by `new_variable` alone, where it is the value of an `Inner` whose address was exposed.
-    // Its offset is the same for all `T`, as a `TCell` is a `RawCell`. It is alive, as it is borrowed from a read
-    // set (D1).
-    let count = unsafe { &*count };
-    // Acquire: pairs with the release in `drop`; who dropped a handle did before what it had to do.
-    Some(count.load(Ordering::Acquire))
 }

@@ -1,17 +1,22 @@
 //! Transactional variables: one cell, shared by handles.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
 
 use crate::cell::TCell;
 use crate::error::Stm;
+use crate::handles::{Handles, retire_box};
 use crate::reader::ReadTx;
-use crate::shared::Shared;
+use crate::single;
 use crate::transaction::Tx;
 
 /// A transactional variable: a cell of its own, which any number of threads share by cloning the handle.
 ///
-/// It is a [`Shared`] [`TCell`] with the methods of both. To put many cells into one allocation, such as the fields
-/// of a node, use [`TCell`] directly.
+/// It is a [`Shared`] [`TCell`] with the methods of both, in an allocation of three words. To put many cells into one
+/// allocation, such as the fields of a node, use [`TCell`] directly.
+///
+/// [`Shared`]: crate::Shared
 ///
 /// # Conflicts
 /// Reading a variable conflicts with a commit that wrote it in the meantime. Two writes conflict only if one of
@@ -33,8 +38,16 @@ use crate::transaction::Tx;
 /// assert_eq!(count.load(), 4);
 /// ```
 pub struct TVar<T: Send + Sync + 'static> {
-    shared: Shared<TCell<T>>,
+    cell: NonNull<TCell<T>>,
 }
+
+// SAFETY: a handle gives `&TCell<T>` to any thread, and the cell is destroyed on any thread.
+unsafe impl<T: Send + Sync> Send for TVar<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for TVar<T> {}
+
+impl<T: Send + Sync> UnwindSafe for TVar<T> {}
+impl<T: Send + Sync> RefUnwindSafe for TVar<T> {}
 
 impl<T: Send + Sync + 'static> TVar<T> {
     /// Makes a variable that holds `value`.
@@ -46,7 +59,14 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// assert_eq!(TVar::new(5).load(), 5);
     /// ```
     pub fn new(value: T) -> Self {
-        Self { shared: Shared::new_variable(value) }
+        let cell = Box::new(TCell::with_handles(value, Handles::one()));
+        Self { cell: NonNull::from(Box::leak(cell)) }
+    }
+
+    #[inline]
+    fn outside(&self) -> &TCell<T> {
+        // SAFETY: the cell lives as long as a handle does.
+        unsafe { self.cell.as_ref() }
     }
 
     /// Hands out the cell for as long as the transaction runs.
@@ -60,7 +80,9 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[inline]
     pub fn cell<'tx>(&self, tx: &impl ReadTx<'tx>) -> &'tx TCell<T> {
-        self.shared.get(tx)
+        _ = tx;
+        // SAFETY: a transaction runs, so the thread is pinned until `'tx` ends, and the handle is counted now (G1).
+        unsafe { self.cell.as_ref() }
     }
 
     /// Reads the value and clones it out.
@@ -212,7 +234,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.shared.load()
+        self.outside().load()
     }
 
     /// Replaces the value, outside of any transaction, and wakes who waits for it.
@@ -236,7 +258,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     #[inline]
     #[track_caller]
     pub fn store(&self, value: T) {
-        self.shared.store(value);
+        self.outside().store(value);
     }
 
     /// Replaces the value, outside of any transaction, wakes who waits for it, and returns the value before.
@@ -259,7 +281,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.shared.swap(value)
+        self.outside().swap(value)
     }
 
     /// Edits the value, outside of any transaction, wakes who waits for it, and returns what `change` returns.
@@ -288,7 +310,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     where
         T: Clone,
     {
-        self.shared.update(change)
+        self.outside().update(change)
     }
 
     /// Whether two handles are of the same variable.
@@ -303,7 +325,7 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// ```
     #[must_use]
     pub fn ptr_eq(&self, other: &Self) -> bool {
-        self.shared.ptr_eq(&other.shared)
+        std::ptr::addr_eq(self.cell.as_ptr(), other.cell.as_ptr())
     }
 }
 
@@ -311,9 +333,20 @@ impl<T: Send + Sync + 'static> Clone for TVar<T> {
     /// Makes another handle to the same variable.
     ///
     /// # Panics
-    /// When there are more than `isize::MAX` handles, which only a program can make that forgets them.
+    /// When there are more than `i32::MAX` handles, which only a program can make that forgets them.
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone() }
+        self.outside().raw.handles.add_one();
+        Self { cell: self.cell }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for TVar<T> {
+    fn drop(&mut self) {
+        let raw = &self.outside().raw;
+        if raw.handles.drop_one(std::ptr::from_ref(raw).addr()) {
+            // SAFETY: `new` made it from a box, and the last handle is gone.
+            unsafe { retire_box(self.cell) };
+        }
     }
 }
 
@@ -332,7 +365,7 @@ impl<T: Default + Send + Sync + 'static> Default for TVar<T> {
 /// Shows the last committed value.
 impl<T: fmt::Debug + Send + Sync + 'static> fmt::Debug for TVar<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::single::look(&self.shared, |value| f.debug_tuple("TVar").field(value).finish())
+        single::look(self.outside(), |value| f.debug_tuple("TVar").field(value).finish())
     }
 }
 
@@ -340,7 +373,7 @@ impl<T: fmt::Debug + Send + Sync + 'static> fmt::Debug for TVar<T> {
 impl<T: serde::Serialize + Send + Sync + 'static> serde::Serialize for TVar<T> {
     /// Serialises the last committed value. Two handles to one variable are written twice.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde::Serialize::serialize(&*self.shared, serializer)
+        serde::Serialize::serialize(self.outside(), serializer)
     }
 }
 

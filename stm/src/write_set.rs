@@ -283,9 +283,10 @@ impl WriteSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handles::Handles;
 
     fn cells(count: usize) -> Vec<RawCell> {
-        (0..count).map(|_| RawCell::new(std::ptr::null_mut())).collect()
+        (0..count).map(|_| RawCell::new(std::ptr::null_mut(), Handles::none())).collect()
     }
 
     fn word(value: usize) -> Word {
