@@ -24,7 +24,7 @@ use crate::error::{Aborts, Cause, Limit, Stopped, TxError};
 use crate::local;
 use crate::participant::Participant;
 use crate::token::{Priority, Ticket};
-use crate::transaction::{Mode, Start, State, Tx};
+use crate::transaction::{Activity, Mode, Start, State, Tx};
 use crate::wait::Waiting;
 
 /// What a transaction may do; set by the builder.
@@ -235,7 +235,7 @@ pub(crate) enum Ended<R, E> {
     Aborted(Aborted),
 }
 
-/// Runs the body of a first attempt. Then either [`end_if_quiet`] or [`finish`] must follow.
+/// Runs the body of a first attempt. Then either [`end_if_only_read`] or [`finish`] must follow.
 #[inline]
 pub(crate) fn run_first<R, X: TxError>(
     participant: &'static Participant,
@@ -287,16 +287,16 @@ impl Drop for EndOnPanic {
 /// Commits and ends an attempt whose body has returned `Ok` and has done nothing but read, at the present. False if it
 /// has done more, and is still to be finished.
 #[inline(always)]
-pub(crate) fn end_if_quiet(participant: &'static Participant) -> bool {
+pub(crate) fn end_if_only_read(participant: &'static Participant) -> bool {
     // SAFETY: the state is this thread's (P1), and the body, which used it, has returned.
     let state = unsafe { participant.state().as_mut() };
-    let quiet = state.is_quiet();
-    if quiet {
+    let only_read = state.activity() == Activity::Reads;
+    if only_read {
         participant.counters.read_only();
-        state.end_quiet(participant);
+        state.end_reads(participant);
         participant.collect_if_due();
     }
-    quiet
+    only_read
 }
 
 /// Commits or aborts an attempt whose body has returned, and ends it.
@@ -339,13 +339,13 @@ impl Attempt<'_> {
     #[inline]
     fn commit(&mut self) -> Result<(), Aborted> {
         let participant = self.participant;
-        if !self.state().hooks.is_empty() {
+        if self.state().activity() == Activity::Anything {
             self.run_local_hooks();
+            if let Some(cause) = self.state().doomed() {
+                return Err(self.abort(cause));
+            }
         }
         let state = self.state();
-        if let Some(cause) = state.doomed() {
-            return Err(self.abort(cause));
-        }
         if state.writes.is_empty() {
             participant.counters.read_only();
         } else if let Err(cause) = state.commit(participant) {

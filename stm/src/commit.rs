@@ -33,7 +33,7 @@ use crate::participant::Participant;
 use crate::reclaim::Retired;
 use crate::sync::Patience;
 use crate::token::Ticket;
-use crate::transaction::{Mode, State};
+use crate::transaction::{Activity, Mode, State};
 use crate::versioned_lock::{Owner, Sample};
 use crate::write_set::Entry;
 
@@ -141,9 +141,9 @@ pub(crate) struct Aftermath {
 }
 
 impl State {
-    /// Ends an attempt that has committed and was quiet, and unpins.
+    /// Ends an attempt that has committed and only read, and unpins.
     #[inline(always)]
-    pub(crate) fn end_quiet(&mut self, participant: &Participant) {
+    pub(crate) fn end_reads(&mut self, participant: &Participant) {
         self.reads.clear();
         participant.set_running(None);
         participant.unpin();
@@ -163,7 +163,8 @@ impl State {
 
     #[inline]
     fn has_aftermath(&self) -> bool {
-        self.mode() == Mode::Token || !self.hooks.is_empty() || !self.to_wake.is_empty() || self.writes.has_buried()
+        let rest = || self.mode() == Mode::Token || !self.hooks.is_empty() || self.writes.has_buried();
+        !self.to_wake.is_empty() || (self.activity() == Activity::Anything && rest())
     }
 
     /// Ends an attempt without effect, and unpins.

@@ -102,8 +102,6 @@ struct Records {
     /// The number of `next`.
     number: RecordNumber,
     chunks: VecDeque<Chunk>,
-    /// How many records of the first chunk have been taken.
-    taken: usize,
     /// Chunks to be used again.
     spare: Vec<Chunk>,
 }
@@ -118,7 +116,6 @@ impl Records {
             end: std::ptr::null_mut(),
             number: RecordNumber::NONE,
             chunks: VecDeque::new(),
-            taken: 0,
             spare: Vec::new(),
         }
     }
@@ -140,33 +137,19 @@ impl Records {
         self.chunks.push_back(chunk);
     }
 
-    fn len(&self) -> usize {
-        // The end of the last chunk is behind its next record, by at most a chunk.
-        let unused = (self.end.addr() - self.next.addr()) / size_of::<Record>();
-        self.chunks.len() * Chunk::LEN - self.taken - unused
-    }
-
-    /// Takes back the first record if its stamp is older than `oldest` (R4).
-    fn pop_before(&mut self, oldest: Version) -> bool {
-        if self.len() == 0 {
-            return false;
-        }
-        // SAFETY: the record is in the queue, hence filled in; nobody changes it.
-        if unsafe { (*self.chunks[0].at(self.taken)).stamp } >= oldest {
-            return false;
-        }
-        self.taken += 1;
-        if self.taken == Chunk::LEN {
-            self.taken = 0;
-            let chunk = self.chunks.pop_front().expect("the record came from it");
+    /// Takes back the chunks of which all records are older than `oldest` (R4). The last one stays: it is being filled.
+    fn recycle(&mut self, oldest: Version) {
+        while self.chunks.len() > 1 {
+            // SAFETY: a chunk that is not the last is full, so its last record is filled in, and nobody changes it.
+            let last_stamp = unsafe { (*self.chunks[0].at(Chunk::LEN - 1)).stamp };
+            if last_stamp >= oldest {
+                return;
+            }
+            let chunk = self.chunks.pop_front().expect("there is more than one");
             if self.spare.len() < Self::SPARE {
                 self.spare.push(chunk);
             }
-            if self.chunks.is_empty() {
-                (self.next, self.end) = (std::ptr::null_mut(), std::ptr::null_mut());
-            }
         }
-        true
     }
 }
 
@@ -227,7 +210,7 @@ impl Garbage {
 
     /// Takes back the records that no reader of the past can need.
     pub(crate) fn recycle_records(&mut self, oldest: Version) {
-        while self.records.pop_before(oldest) {}
+        self.records.recycle(oldest);
     }
 
     /// Takes out the next value that nobody can look at, for the caller to destroy (R5).
@@ -261,16 +244,16 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_kept_as_long_as_its_stamp_is_announced() {
+    fn a_chunk_is_kept_as_long_as_one_of_its_stamps_is_announced() {
         let mut garbage = Garbage::new();
-        retire_word(&mut garbage, 3);
-        retire_word(&mut garbage, 5);
-        garbage.recycle_records(Version::new(3));
-        assert_eq!(garbage.records.len(), 2);
-        garbage.recycle_records(Version::new(4));
-        assert_eq!(garbage.records.len(), 1);
-        garbage.recycle_records(Version::new(6));
-        assert_eq!(garbage.records.len(), 0);
+        (0..=2 * Chunk::LEN as u64).for_each(|stamp| retire_word(&mut garbage, stamp));
+        let last_of_first = Chunk::LEN as u64 - 1;
+        garbage.recycle_records(Version::new(last_of_first));
+        assert_eq!(garbage.records.chunks.len(), 3);
+        garbage.recycle_records(Version::new(last_of_first + 1));
+        assert_eq!(garbage.records.chunks.len(), 2);
+        garbage.recycle_records(Version::new(u64::MAX));
+        assert_eq!(garbage.records.chunks.len(), 1, "the last chunk is being filled");
     }
 
     #[test]
@@ -285,20 +268,6 @@ mod tests {
         }
         let chunks = garbage.records.chunks.len() + garbage.records.spare.len();
         assert!(chunks <= 2 * Garbage::DUE.0 + 1, "{chunks} chunks");
-    }
-
-    #[test]
-    fn records_go_in_the_order_in_which_they_came() {
-        let mut garbage = Garbage::new();
-        let mut gone = 0;
-        for stamp in 0..1000 {
-            retire_word(&mut garbage, stamp);
-            if stamp % 3 == 0 && gone + 170 < stamp {
-                gone += 100;
-                garbage.recycle_records(Version::new(gone));
-            }
-            assert_eq!(garbage.records.len() as u64, stamp + 1 - gone);
-        }
     }
 
     #[test]

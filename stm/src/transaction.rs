@@ -52,6 +52,17 @@ pub(crate) enum Mode {
     Token,
 }
 
+/// What an attempt has done so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// Nothing but reading at the present.
+    Reads,
+    /// Beside that, buffering a value for each of some cells.
+    Writes,
+    /// Whatever there is.
+    Anything,
+}
+
 /// The memory of an attempt.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -59,9 +70,8 @@ pub(crate) struct State {
     limit: Limit,
     /// Whether a write to a new cell may simply be buffered (X2).
     write_ready: bool,
-    /// Whether the attempt has done nothing but read at the present, so that nothing but the read set is to be
-    /// cleared (X5).
-    quiet: bool,
+    /// What the attempt has done, and hence what there is to clear (X5).
+    activity: Activity,
     pub(crate) reads: ReadSet,
     pub(crate) writes: WriteSet,
     read_version: Version,
@@ -97,7 +107,7 @@ impl State {
         Self {
             limit: Limit::CLOSED,
             write_ready: false,
-            quiet: true,
+            activity: Activity::Reads,
             reads: ReadSet::new(),
             writes: WriteSet::new(),
             read_version: Version::FIRST,
@@ -126,7 +136,12 @@ impl State {
     /// Starts the first attempt of a transaction; the participant has just pinned for history.
     #[inline]
     pub(crate) fn begin(&mut self) {
-        debug_assert!(self.quiet && self.doomed.is_none() && self.mode == Mode::Present && self.ticket.is_none());
+        debug_assert!(
+            self.activity == Activity::Reads
+                && self.doomed.is_none()
+                && self.mode == Mode::Present
+                && self.ticket.is_none()
+        );
         self.read_version = DOMAIN.clock.now();
         self.limit = Limit::at(self.read_version);
     }
@@ -134,7 +149,7 @@ impl State {
     /// Starts a later attempt. With a ticket, the token is held.
     pub(crate) fn begin_again(&mut self, start: Start) {
         self.begin();
-        self.quiet = false;
+        self.activity = Activity::Anything;
         self.attempt = start.attempt;
         self.must_stay_present = start.must_stay_present;
         self.ticket = start.ticket;
@@ -158,37 +173,44 @@ impl State {
         self.arena.keep(value)
     }
 
-    /// Whether the attempt has done nothing but read at the present.
     #[inline]
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
+    pub(crate) fn activity(&self) -> Activity {
+        self.activity
     }
 
-    /// Notes that there is more to clear than the read set (X5).
+    /// Notes that everything may be there to clear (X5).
     #[inline]
     pub(crate) fn disturb(&mut self) {
-        self.quiet = false;
+        self.activity = Activity::Anything;
     }
 
     /// Empties the state after an attempt (X5); the arena's values end here. What is for the aftermath stays.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.reads.clear();
-        if !self.quiet {
-            self.quiet = true;
-            self.write_ready = false;
-            self.writes.reset();
-            self.mode = Mode::Present;
-            self.doomed = None;
-            self.renounced = false;
-            self.has_read = false;
-            self.extension_work = 0;
-            self.arena.clear();
-            self.attempt = 1;
-            self.must_stay_present = false;
-            self.must_escalate = false;
-            self.irrevocable = None;
+        if self.activity == Activity::Reads {
+            return;
         }
+        self.write_ready = false;
+        self.renounced = false;
+        self.writes.reset();
+        if self.activity == Activity::Anything {
+            self.clear_rest();
+        }
+        self.activity = Activity::Reads;
+    }
+
+    fn clear_rest(&mut self) {
+        self.writes.reset_levels();
+        self.mode = Mode::Present;
+        self.doomed = None;
+        self.has_read = false;
+        self.extension_work = 0;
+        self.arena.clear();
+        self.attempt = 1;
+        self.must_stay_present = false;
+        self.must_escalate = false;
+        self.irrevocable = None;
     }
 
     fn participant(&self) -> &Participant {
@@ -346,7 +368,7 @@ impl State {
     #[inline]
     fn write_first(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
         debug_assert!(self.mode == Mode::Present && self.writes.is_empty());
-        self.disturb();
+        self.activity = Activity::Writes;
         self.renounce();
         self.write_ready = true;
         self.writes.push(cell, word, destructor);
@@ -528,7 +550,7 @@ impl<'tx> Tx<'tx> {
             state.writes.push(cell, word, destructor);
             return Ok(());
         }
-        if state.quiet {
+        if state.activity == Activity::Reads {
             state.write_first(cell, word, destructor);
             return Ok(());
         }

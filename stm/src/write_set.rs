@@ -262,13 +262,18 @@ impl WriteSet {
     pub(crate) fn reset(&mut self) {
         debug_assert!(self.entries.is_empty() && self.undo.is_empty());
         self.filter = 0;
-        self.level = 0;
-        self.last_level = 0;
         if !self.index.is_empty() || self.entries.capacity() > Self::KEEP {
             self.reset_large();
         }
     }
 
+    /// Forgets the levels of savepoints.
+    pub(crate) fn reset_levels(&mut self) {
+        self.level = 0;
+        self.last_level = 0;
+    }
+
+    #[cold]
     fn reset_large(&mut self) {
         let used = self.index.len();
         self.index.clear();
