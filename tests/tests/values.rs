@@ -248,14 +248,13 @@ fn values_of_shared_nodes_are_dropped_once() {
 fn values_do_not_pile_up_behind_a_busy_writer() {
     let census = Census::new();
     let cell = TVar::new(census.make(0));
-    let mut most = 0;
-    for round in 0..20_000 {
+    // Another test may look at cells for a while, even for a time slice, and then it takes longer.
+    let tidied = (0..10_000_000).any(|round| {
         cell.store(census.make(round));
-        most = most.max(census.alive());
-    }
-    // Another test may look at cells for a while, and then it takes longer; but the end is the same.
+        round > 10_000 && census.alive() < 1000
+    });
+    assert!(tidied, "{} values are alive", census.alive());
     collect_until("only the last value is left", || census.alive() == 1);
-    assert!(most < 20_000, "nothing was dropped meanwhile");
 }
 
 #[test]
