@@ -284,8 +284,8 @@ impl Drop for EndOnPanic {
     }
 }
 
-/// Commits and ends an attempt whose body has returned `Ok` and has done nothing but read, at the present. False if it
-/// has done more, and is still to be finished.
+/// Commits and ends an attempt whose body has returned `Ok` and has done nothing but read, at the present. False if
+/// it has done more, and is still to be finished.
 #[inline(always)]
 pub(crate) fn end_if_only_read(participant: &'static Participant) -> bool {
     // SAFETY: the state is this thread's (P1), and the body, which used it, has returned.

@@ -11,7 +11,8 @@
 //!
 //! # Invariants
 //! * **B1** A chunk has its number, and is in the table under it, from when it is made until it is dropped.
-//! * **B2** A number is followed only while its record is kept (R1 of `reclaim.rs`), hence while its chunk is in the table.
+//! * **B2** A number is followed only while its record is kept (R1 of `reclaim.rs`), hence while its chunk is in the
+//!   table.
 
 use std::ptr::NonNull;
 use std::sync::Mutex;

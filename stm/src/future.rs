@@ -3,8 +3,8 @@
 //! # Invariants
 //! * **F1** An attempt begins and ends within one poll: a task never sleeps inside a transaction.
 //! * **F2** A poll runs a bounded number of attempts and then lets other tasks run.
-//! * **F3** When the transaction ends, and when the future is dropped, all registrations are taken back: for a wait, for
-//!   the token, for its hand-over, for the time.
+//! * **F3** When the transaction ends, and when the future is dropped, all registrations are taken back: for a wait,
+//!   for the token, for its hand-over, for the time.
 //! * **F4** A task holds the token only while it is polled: it claims it in the poll that then commits.
 
 use std::future::Future;

@@ -2,12 +2,12 @@
 //!
 //! # Protocol
 //! 1. A handle is counted, as in an `Arc`; a handle is only cloned from a handle.
-//! 2. Who drops the last one retires the allocation ([`retire_box`]): it is destroyed once every thread that was pinned
-//!    then has unpinned (`participant.rs`).
+//! 2. Who drops the last one retires the allocation ([`retire_box`]): it is destroyed once every thread that was
+//!    pinned then has unpinned (`participant.rs`).
 //!
 //! # Invariants
-//! * **G1** Who got at a handle while pinned may use the value for as long as it is pinned: the handle was counted then,
-//!   so the allocation was retired, if at all, after the pin.
+//! * **G1** Who got at a handle while pinned may use the value for as long as it is pinned: the handle was counted
+//!   then, so the allocation was retired, if at all, after the pin.
 //! * **G2** No handle comes back from zero.
 
 use std::ptr::NonNull;
@@ -51,8 +51,8 @@ impl Handles {
         }
     }
 
-    /// Counts a handle off, and says whether it was the last. The value is at `address`; if it was not the last, it is no
-    /// longer ours to look at.
+    /// Counts a handle off, and says whether it was the last. The value is at `address`; if it was not the last, it
+    /// is no longer ours to look at.
     #[inline]
     #[must_use]
     pub(crate) fn drop_one(&self, address: usize) -> bool {

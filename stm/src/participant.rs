@@ -10,8 +10,8 @@
 //! 4. **Unpin**: store `IDLE`.
 //!
 //! # Protocol: collecting
-//! 1. The records to be reused have been unlinked before: their cells hold newer words (G-unlink). What is retired later
-//!    is left for the next round.
+//! 1. The records to be reused have been unlinked before: their cells hold newer words (G-unlink). What is retired
+//!    later is left for the next round.
 //! 2. **Fence** (G-fence), sequentially consistent.
 //! 3. Load `pinned` of every participant (G-scan); what is older than all that is announced may go.
 //!

@@ -2,8 +2,8 @@
 //!
 //! A commit replaces a cell's word by another. The old word goes into a [`Record`], the **history** in which a reader
 //! of the past finds the version it needs; and, if it stands for a value that must be destroyed, into a queue of
-//! **retired values**. Records stand in chunks that a thread uses again and again, so that a warm transaction allocates
-//! nothing for them.
+//! **retired values**. Records stand in chunks that a thread uses again and again, so that a warm transaction
+//! allocates nothing for them.
 //!
 //! # Protocol
 //! 1. A thread pins before it looks at a cell: it announces a version `v` of the clock that is not newer than any
@@ -17,9 +17,9 @@
 //! [`Participant::collect`]: crate::participant::Participant::collect
 //!
 //! # Invariants
-//! * **R1** A record with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader walks past a
-//!   version only if it is newer than its `read_version`, so the record behind it, replaced by that version `w`, has
-//!   `s = w - 1 >= read_version >= v`.
+//! * **R1** A record with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader walks
+//!   past a version only if it is newer than its `read_version`, so the record behind it, replaced by that version
+//!   `w`, has `s = w - 1 >= read_version >= v`.
 //! * **R2** A value with stamp `s` is only looked at by a thread that announced a version `<= s`. A reader takes the
 //!   word of a cell it has seen unlocked after it sampled the clock; by C2 of `clock.rs` the committer that replaces
 //!   this word draws `w > v`.
@@ -27,8 +27,8 @@
 //!   record behind it.
 //! * **R4** The stamps in one queue never decrease, so a queue is emptied from its front.
 //! * **R5** No user code runs while a `&mut Garbage` exists. A destructor is taken out first and run afterwards.
-//! * **R6** Records stay with the participant whose commits they belong to, also when its thread ends. Only values are
-//!   handed over.
+//! * **R6** Records stay with the participant whose commits they belong to, also when its thread ends. Only values
+//!   are handed over.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -137,7 +137,8 @@ impl Records {
         self.chunks.push_back(chunk);
     }
 
-    /// Takes back the chunks of which all records are older than `oldest` (R4). The last one stays: it is being filled.
+    /// Takes back the chunks of which all records are older than `oldest` (R4). The last one stays: it is being
+    /// filled.
     fn recycle(&mut self, oldest: Version) {
         while self.chunks.len() > 1 {
             // SAFETY: a chunk that is not the last is full, so its last record is filled in, and nobody changes it.
@@ -174,8 +175,8 @@ impl Garbage {
         Self { records: Records::new(), values: VecDeque::new(), due_at: Self::DUE, is_due: false }
     }
 
-    /// Takes a record for a word that is replaced, for the caller to fill in at once. From then on whoever can look at
-    /// the record has announced a version of at most its stamp (R1).
+    /// Takes a record for a word that is replaced, for the caller to fill in at once. From then on whoever can look
+    /// at the record has announced a version of at most its stamp (R1).
     #[inline]
     pub(crate) fn retire(&mut self) -> (*mut Record, RecordNumber) {
         if self.records.next == self.records.end {
@@ -223,8 +224,8 @@ impl Garbage {
         self.values.drain(..).collect()
     }
 
-    /// Says when to look again, after all has been done that can be done now. Some things cannot go while a long reader
-    /// runs: look again only after half as many more have come.
+    /// Says when to look again, after all has been done that can be done now. Some things cannot go while a long
+    /// reader runs: look again only after half as many more have come.
     pub(crate) fn set_due(&mut self) {
         let (chunks, values) = (self.records.chunks.len(), self.values.len());
         self.due_at = (Self::DUE.0 + chunks + chunks / 2, Self::DUE.1 + values + values / 2);

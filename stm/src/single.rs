@@ -6,8 +6,8 @@
 //!   version, publish, unlock, wake. When the lock cannot be had, start over.
 //!
 //! # Invariants
-//! * **U1** User code that may take long, the closure of `update`, runs on a clone, while nothing is locked and nothing
-//!   is pinned on its account.
+//! * **U1** User code that may take long, the closure of `update`, runs on a clone, while nothing is locked and
+//!   nothing is pinned on its account.
 //! * **U2** A new word belongs to an [`Unpublished`] until the cell is locked, and to the cell from then on.
 
 use std::panic::Location;

@@ -5,18 +5,18 @@
 //!
 //! # Protocol
 //! 1. Somebody who wants the token takes a [`Ticket`] and waits until it can be claimed ([`Ticket::claim`]).
-//! 2. Whoever gives the token back looks for the best ticket: the highest priority, and among equals the oldest. Every
-//!    [`OLDEST_EVERY`]th time it is the oldest of all, so that a low priority waits for a bounded number of grants and
-//!    not for ever.
-//! 3. If the best is a thread, which sleeps and will go on, the token is granted to it. A task may never be polled again;
-//!    so if the best is one, the token is left free, all tasks are woken, the best first, and the best thread as well, and
-//!    whoever claims it first has it.
+//! 2. Whoever gives the token back looks for the best ticket: the highest priority, and among equals the oldest.
+//!    Every [`OLDEST_EVERY`]th time it is the oldest of all, so that a low priority waits for a bounded number of
+//!    grants and not for ever.
+//! 3. If the best is a thread, which sleeps and will go on, the token is granted to it. A task may never be polled
+//!    again; so if the best is one, the token is left free, all tasks are woken, the best first, and the best thread
+//!    as well, and whoever claims it first has it.
 //! 4. Who lost against an owned cell waits until the token changes hands ([`Token::look_on`]).
 //!
 //! # Invariants
 //! * **T1** At most one ticket is granted, and a granted ticket stays so until it is dropped.
-//! * **T2** While a ticket waits, some ticket is granted, or every waiting task and the best thread have been woken since the
-//!   token became free: nobody waits for a token that lies about.
+//! * **T2** While a ticket waits, some ticket is granted, or every waiting task and the best thread have been woken
+//!   since the token became free: nobody waits for a token that lies about.
 //! * **T3** Wakers are called, cloned and dropped while the lock is not held.
 
 use std::cmp::Reverse;
@@ -217,8 +217,8 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Whether this ticket holds the token, having taken it if it was free. Otherwise `waker` is woken when it is worth
-    /// asking again.
+    /// Whether this ticket holds the token, having taken it if it was free. Otherwise `waker` is woken when it is
+    /// worth asking again.
     pub(crate) fn claim(&self, waker: Waker) -> bool {
         let mut queue = lock(&DOMAIN.token.0);
         if queue.holder == Some(self.id) {

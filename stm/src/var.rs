@@ -146,8 +146,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
     /// Reads the value, lets `change` edit it, and writes it back. Returns what `change` returns.
     ///
     /// The value is cloned once; changing it again in the same transaction edits the same clone, unless
-    /// [`read_ref`](Self::read_ref) lent it out or a savepoint may have to bring it back. If `change` panics and the body
-    /// catches that, the value is as `change` left it.
+    /// [`read_ref`](Self::read_ref) lent it out or a savepoint may have to bring it back. If `change` panics and the
+    /// body catches that, the value is as `change` left it.
     ///
     /// # Errors
     /// [`Abort`](crate::Abort) when the attempt must be run again; pass it on with `?`.
@@ -286,8 +286,8 @@ impl<T: Send + Sync + 'static> TVar<T> {
 
     /// Edits the value, outside of any transaction, wakes who waits for it, and returns what `change` returns.
     ///
-    /// `change` works on a clone and is run again when another thread was faster. It may use other variables, but must not
-    /// write this one.
+    /// `change` works on a clone and is run again when another thread was faster. It may use other variables, but
+    /// must not write this one.
     ///
     /// # Blocks
     /// While an [irrevocable](Tx::irrevocable) or escalated transaction owns the variable.

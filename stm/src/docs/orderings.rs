@@ -39,8 +39,8 @@
 //! new value: never the old value unlocked.
 //!
 //! # Pinning against collecting
-//! Reader: **P1** announce a version (exchange), **P2** fence, **P3** sample the clock and look at cells. Collector:
-//! **G1** has replaced values before, **G2** fence, **G3** looks at all announcements (Acquire).
+//! Reader: **P1** announce a version (exchange, SeqCst), **P2** fence, **P3** sample the clock and look at cells.
+//! Collector: **G1** has replaced values before, **G2** fence, **G3** looks at all announcements (Acquire).
 //!
 //! Both fences are sequentially consistent, hence ordered.
 //! * *P2 before G2.* G3 sees P1, or a later announcement of the same thread. What the reader may look at has stamps
