@@ -12,7 +12,7 @@ use crate::reader::ReadTx;
 ///
 /// Like an [`Arc`](std::sync::Arc), with one difference: inside a transaction, [`get`](Self::get) hands out the value
 /// for the rest of the transaction, whatever becomes of the handle. That is what a transactional data structure
-/// needs: nodes hold [`TCell`]s inline and link to each other with `Shared`, and an operation walks
+/// needs: nodes hold [`TCell`](crate::TCell)s inline and link to each other with `Shared`, and an operation walks
 /// along the links without counting.
 ///
 /// A value is destroyed some time after its last handle is gone, when no transaction that ran then runs any more, by
