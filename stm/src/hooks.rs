@@ -5,9 +5,10 @@
 //! * **H2** A hook that panics keeps no other from running; the first panic is passed on.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 
 use crate::error::Stm;
+use crate::swallow::{caught, discard};
 use crate::transaction::Tx;
 
 /// When a hook runs.
@@ -139,17 +140,17 @@ impl Hooks {
         match panic {
             // While another panic unwinds, a second one would end the process.
             Some(panic) if !std::thread::panicking() => resume_unwind(panic),
-            other => std::mem::forget(other),
+            other => other.into_iter().for_each(discard),
         }
     }
 }
 
 /// Runs `step`, and keeps its panic if it is the first (H2).
 fn note(first: &mut Option<Box<dyn Any + Send>>, step: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(step)) {
+    if let Some(payload) = caught(step) {
         match first {
             None => *first = Some(payload),
-            Some(_) => std::mem::forget(payload),
+            Some(_) => discard(payload),
         }
     }
 }

@@ -154,6 +154,7 @@ mod slot;
 mod snapshot;
 mod stats;
 mod storage;
+mod swallow;
 mod sync;
 mod timer;
 mod token;

@@ -31,10 +31,10 @@
 //!   are handed over.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::chunk::{Chunk, RecordNumber};
 use crate::clock::Version;
+use crate::swallow::swallow;
 
 /// What a cell holds: the bits of a small value, or the address of a value.
 pub(crate) type Word = *mut ();
@@ -81,14 +81,8 @@ impl Retired {
     /// # Safety
     /// As for [`Destructor`].
     pub(crate) unsafe fn destroy(self) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: the caller's duty is the destructor's.
-            unsafe { (self.destructor)(self.word) }
-        }));
-        // The payload of a panic can have a destructor that panics in turn.
-        if let Err(payload) = outcome {
-            std::mem::forget(payload);
-        }
+        // SAFETY: the caller's duty is the destructor's.
+        swallow(|| unsafe { (self.destructor)(self.word) });
     }
 }
 

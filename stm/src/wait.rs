@@ -21,7 +21,6 @@
 //! * **N1** Registrations end with the [`Waiting`] they belong to, however that ends.
 //! * **N2** No waker is called, cloned or dropped while a shard is locked, except into memory reserved for it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
@@ -34,6 +33,7 @@ use crate::cell::RawCell;
 use crate::domain::DOMAIN;
 use crate::hash::hash;
 use crate::read_set::ReadSet;
+use crate::swallow::swallow;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, lock};
 use crate::versioned_lock::Limit;
 
@@ -143,9 +143,7 @@ fn mark(cell: &RawCell, limit: Limit) -> bool {
 
 /// Wakes; a panic of a user's waker ends here, as it is no business of whoever commits.
 pub(crate) fn wake(waker: Waker) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        std::mem::forget(payload);
-    }
+    swallow(|| waker.wake());
 }
 
 /// A registration, to be slept on; taken back when dropped.
