@@ -310,7 +310,7 @@ pub(crate) fn finish<R, X: TxError>(
     match result {
         Ok(value) => match attempt.commit() {
             Ok(()) => Ended::Committed(value),
-            Err(aborted) => Ended::Aborted(aborted),
+            Err(cause) => Ended::Aborted(attempt.abort(cause)),
         },
         Err(error) => attempt.fail(error),
     }
@@ -335,26 +335,25 @@ impl Attempt<'_> {
         &mut self.tx().state
     }
 
-    /// Commits and ends an attempt whose body has returned `Ok`.
-    #[inline]
-    fn commit(&mut self) -> Result<(), Aborted> {
+    /// Commits and ends an attempt whose body has returned `Ok`. If it cannot commit, it is still to be aborted.
+    #[inline(never)]
+    fn commit(&mut self) -> Result<(), Cause> {
         let participant = self.participant;
         if self.state().activity() == Activity::Anything {
             self.run_local_hooks();
             if let Some(cause) = self.state().doomed() {
-                return Err(self.abort(cause));
+                return Err(cause);
             }
         }
         let state = self.state();
         if state.writes.is_empty() {
             participant.counters.read_only();
-        } else if let Err(cause) = state.commit(participant) {
-            return Err(self.abort(cause));
         } else {
+            state.commit(participant)?;
             participant.counters.committed();
         }
+        let aftermath = state.end_committed(participant);
         self.over = true;
-        let aftermath = self.state().end_committed(participant);
         if let Some(aftermath) = aftermath {
             aftermath.run();
         }
