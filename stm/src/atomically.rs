@@ -265,6 +265,9 @@ impl Atomically {
     /// the promise this cannot be known, as a single handle may be shared by reference; then a wait ends so only
     /// when the waiting thread is the only one of the process.
     ///
+    /// Keep a handle for as long as you use its cell, also inside a transaction: one that drops its last handle and then
+    /// writes the cell may be too late.
+    ///
     /// # Examples
     /// ```
     /// use optimist::{Atomically, Limit, TVar};
@@ -360,7 +363,6 @@ fn drive<R, X: TxError>(
 ) -> Result<R, TryError<X::Error>> {
     let current = Current::get();
     let participant = current.participant();
-    participant.counters.started();
     // The clock of a time limit starts before the first attempt.
     let progress = options.is_timed().then(|| Progress::new(*options));
     let result = match attempt::run_first(participant, at, &mut body) {

@@ -9,8 +9,8 @@
 //!
 //! # Invariants
 //! * **E1** Every attempt is ended, also by a panic of the body: [`EndOnPanic`] ends it when dropped.
-//! * **E2** A ticket goes from [`Progress`] to the attempt and, if that is lost, back; it is dropped when the
-//!   transaction commits, is cancelled, panics, or goes to wait.
+//! * **E2** A ticket goes from [`Progress`] to the attempt that it was granted for, and is dropped when that ends: no user code
+//!   runs while its own thread holds the token outside of an attempt, since it might ask for it.
 
 use std::fmt::Display;
 use std::panic::Location;
@@ -154,7 +154,6 @@ impl Progress {
     pub(crate) fn lost(&mut self, lost: Lost) -> Result<(), Stopped> {
         self.must_stay_present |= lost.must_stay_present;
         self.must_escalate |= lost.must_escalate;
-        self.ticket = lost.ticket;
         self.aborted(lost.cause)
     }
 
@@ -206,7 +205,6 @@ pub(crate) struct Lost {
     pub(crate) cause: Cause,
     must_stay_present: bool,
     must_escalate: bool,
-    ticket: Option<Ticket>,
 }
 
 /// Why an attempt had no effect, if its body did not want that.
@@ -243,6 +241,7 @@ pub(crate) fn run_first<R, X: TxError>(
     body: &mut impl for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>,
 ) -> Result<R, X> {
     enter(participant, at);
+    participant.counters.started();
     run_body(participant, State::begin, body)
 }
 
@@ -306,13 +305,23 @@ pub(crate) fn finish<R, X: TxError>(
     terms: &Terms<'_>,
     result: Result<R, X>,
 ) -> Ended<R, X::Error> {
+    let (value, error) = match result {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, error.into_error()),
+    };
+    // Ends before the values do, also by a panic: their destructors may use transactions.
     let mut attempt = Attempt { participant, terms, over: false };
-    match result {
-        Ok(value) => match attempt.commit() {
-            Ok(()) => Ended::Committed(value),
-            Err(cause) => Ended::Aborted(attempt.abort(cause)),
-        },
-        Err(error) => attempt.fail(error),
+    if value.is_some() {
+        if let Err(cause) = attempt.commit() {
+            return Ended::Aborted(attempt.abort(cause));
+        }
+    } else if let Some(aborted) = attempt.fail(error.is_some()) {
+        return Ended::Aborted(aborted);
+    }
+    match (value, error) {
+        (Some(value), _) => Ended::Committed(value),
+        (None, Some(error)) => Ended::Cancelled(error),
+        (None, None) => unreachable!("an attempt without a result or an error has aborted"),
     }
 }
 
@@ -369,17 +378,17 @@ impl Attempt<'_> {
         }
     }
 
-    /// Ends an attempt whose body has failed.
+    /// Ends an attempt whose body has failed; nothing if that was its wish.
     #[cold]
-    fn fail<R, X: TxError>(&mut self, error: X) -> Ended<R, X::Error> {
+    fn fail(&mut self, cancelled: bool) -> Option<Aborted> {
         if let Some(cause) = self.state().doomed() {
-            return Ended::Aborted(self.abort(cause));
+            return Some(self.abort(cause));
         }
-        let Some(error) = error.into_error() else { panic!("{}", self.foreign_abort()) };
+        assert!(cancelled, "{}", self.foreign_abort());
         self.participant.counters.cancelled();
         self.over = true;
         close(self.participant);
-        Ended::Cancelled(error)
+        None
     }
 
     fn foreign_abort(&self) -> String {
@@ -404,14 +413,9 @@ impl Attempt<'_> {
         self.over = true;
         let state = self.state();
         let must_stay_present = state.must_stay_present();
-        let mut must_escalate = state.must_escalate();
-        let mut aftermath = state.end_aborted(participant);
-        // User code must not run while its own thread holds the token: it might ask for it.
-        let ticket = if aftermath.runs_user_code() { None } else { aftermath.take_ticket() };
-        must_escalate |= aftermath.holds_ticket();
-        aftermath.run();
-        participant.collect_if_due();
-        Aborted::Lost(Lost { cause, must_stay_present, must_escalate, ticket })
+        let must_escalate = state.must_escalate();
+        close(participant);
+        Aborted::Lost(Lost { cause, must_stay_present, must_escalate })
     }
 
     /// Registers the wait of an attempt that retried; nothing if some cell has changed since.

@@ -35,7 +35,8 @@ impl RecordNumber {
     /// The record behind this one in its chunk.
     #[inline]
     pub(crate) const fn next(self) -> Self {
-        Self(self.0 + 1)
+        // Wrapping: behind the last record of the last chunk there is none.
+        Self(self.0.wrapping_add(1))
     }
 }
 

@@ -48,7 +48,9 @@ impl State {
             unlock(self.writes.entries());
             return Err(Cause::Read);
         }
-        participant.set_published(version);
+        if participant.is_updating() {
+            self.writes.entries().iter().for_each(|entry| participant.note_write(entry.cell.addr()));
+        }
         let (writes, to_wake) = (&mut self.writes, &mut self.to_wake);
         participant.with_garbage(|garbage| {
             for entry in writes.entries() {
@@ -193,21 +195,6 @@ impl State {
 }
 
 impl Aftermath {
-    /// Whether there are hooks to run or values to destroy.
-    pub(crate) fn runs_user_code(&self) -> bool {
-        !self.hooks.is_empty() || !self.buried.is_empty()
-    }
-
-    /// Whether the token will be given back.
-    pub(crate) fn holds_ticket(&self) -> bool {
-        self.ticket.is_some()
-    }
-
-    /// The token, to be kept for the next attempt.
-    pub(crate) fn take_ticket(&mut self) -> Option<Ticket> {
-        self.ticket.take()
-    }
-
     /// Gives the token back, wakes, destroys and runs hooks, in this order.
     #[cold]
     pub(crate) fn run(self) {

@@ -136,7 +136,6 @@ impl<R, X: TxError, F: for<'tx> FnMut(&mut Tx<'tx>) -> Result<R, X>> Transaction
             let ended = if std::mem::replace(&mut self.started, true) {
                 attempt::run_again(participant, &terms, self.progress.next_start(), &mut self.body)
             } else {
-                participant.counters.started();
                 let result = attempt::run_first(participant, self.at, &mut self.body);
                 attempt::finish(participant, &terms, result)
             };

@@ -34,7 +34,7 @@
 //! M. Herlihy, E. Petrank, *VBR: Version Based Reclamation*, SPAA 2021, and the quiescence of epoch
 //! reclamation: K. Fraser, *Practical lock-freedom*, 2004.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Mutex;
@@ -65,7 +65,8 @@ pub(crate) struct Participant {
     pins: Cell<u32>,
     running: Cell<Option<&'static Location<'static>>>,
     collecting: Cell<bool>,
-    published: Cell<Version>,
+    /// The cells that `update` edits on this thread, by address, and whether they have been written meanwhile.
+    updating: RefCell<Vec<(usize, bool)>>,
     garbage: UnsafeCell<Garbage>,
     transaction: UnsafeCell<State>,
 }
@@ -85,7 +86,7 @@ impl Participant {
             pins: Cell::new(0),
             running: Cell::new(None),
             collecting: Cell::new(false),
-            published: Cell::new(Version::FIRST),
+            updating: RefCell::new(Vec::new()),
             garbage: UnsafeCell::new(Garbage::new()),
             transaction: UnsafeCell::new(State::new()),
         }
@@ -109,16 +110,30 @@ impl Participant {
         self.running.set(at);
     }
 
-    /// The version of the last commit of this thread.
+    /// Begins an `update` of the cell at this address.
     #[inline]
-    pub(crate) fn published(&self) -> Version {
-        self.published.get()
+    pub(crate) fn begin_update(&self, address: usize) {
+        self.updating.borrow_mut().push((address, false));
     }
 
-    /// Notes a commit.
+    /// Ends the last `update` begun, and says whether this thread has written its cell meanwhile.
     #[inline]
-    pub(crate) fn set_published(&self, version: Version) {
-        self.published.set(version);
+    pub(crate) fn end_update(&self) -> bool {
+        self.updating.borrow_mut().pop().is_some_and(|(_, written)| written)
+    }
+
+    /// Whether an `update` has begun and not ended.
+    #[inline]
+    pub(crate) fn is_updating(&self) -> bool {
+        !self.updating.borrow().is_empty()
+    }
+
+    /// Notes that this thread writes the cell at this address.
+    #[cold]
+    pub(crate) fn note_write(&self, address: usize) {
+        for (updating, written) in self.updating.borrow_mut().iter_mut() {
+            *written |= *updating == address;
+        }
     }
 
     /// The memory of the transaction that runs on this thread.
@@ -163,9 +178,9 @@ impl Participant {
 
     #[inline]
     fn announce(&self, version: Version, mode: u64) {
-        // Release: what was read under the announcement before is done before this one is seen. An exchange rather than
-        // a store, because with the fence it is the cheaper of the two on x86.
-        self.pinned.swap(version.get() << 1 | mode, Ordering::Release);
+        // SeqCst: at least Release, as what was read under the announcement before is done before this one is seen; and
+        // on x86 it is the fence. An exchange rather than a store, because there it is the cheaper way to have one.
+        self.pinned.swap(version.get() << 1 | mode, Ordering::SeqCst);
         // SeqCst: the P-fence; its partner is the G-fence in `collect`.
         fence_after_exchange();
     }
@@ -425,7 +440,9 @@ struct ReleaseAtExit(Cell<Option<&'static Participant>>);
 
 impl Drop for ReleaseAtExit {
     fn drop(&mut self) {
-        if let Some(participant) = self.0.take() {
+        // A process that exits in the middle of a transaction ends the thread's locals as well. Then nobody may claim its
+        // participant, which is pinned.
+        if let Some(participant) = self.0.take().filter(|participant| participant.pins.get() == 0) {
             give_back(participant);
         }
     }

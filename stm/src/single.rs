@@ -84,20 +84,43 @@ pub(crate) fn update<T: Clone + Send + Sync + 'static, R>(cell: &TCell<T>, mut c
         loop {
             // SAFETY: the word is this cell's (S1), and kept alive during the call.
             let (sample, mut value) = read_free(participant, cell, |word| unsafe { storage::clone::<T>(word) });
-            let published = participant.published();
+            let editing = Editing::begin(participant, cell);
             let result = change(&mut value);
+            let wrote_itself = editing.end();
             if try_publish(participant, cell, sample, &mut Unpublished::new(value)) {
                 return result;
             }
-            // Each version is drawn once: this one is on the cell only if `change` put it there.
-            if participant.published() != published
-                && cell.raw.lock.sample_unlocked().version() == participant.published()
-            {
+            if wrote_itself {
                 operation.refuse_own_write();
             }
             patience.wait();
         }
     })
+}
+
+/// An `update` whose closure runs; it ends also by a panic.
+struct Editing<'a>(&'a Participant);
+
+impl<'a> Editing<'a> {
+    #[inline]
+    fn begin<T: 'static>(participant: &'a Participant, cell: &TCell<T>) -> Self {
+        participant.begin_update(std::ptr::from_ref(&cell.raw).addr());
+        Self(participant)
+    }
+
+    /// Whether the closure wrote the cell that it was to edit.
+    #[inline]
+    fn end(self) -> bool {
+        let written = self.0.end_update();
+        std::mem::forget(self);
+        written
+    }
+}
+
+impl Drop for Editing<'_> {
+    fn drop(&mut self) {
+        self.0.end_update();
+    }
 }
 
 /// A word that has been made but not yet given to a cell; destroyed if it never is (U2).
@@ -195,7 +218,9 @@ fn try_publish<T: Send + Sync + 'static>(
     }
     let word = word.give_up();
     let version = DOMAIN.clock.tick();
-    participant.set_published(version);
+    if participant.is_updating() {
+        participant.note_write(std::ptr::from_ref(&cell.raw).addr());
+    }
     participant.with_garbage(|garbage| {
         let record = garbage.retire();
         // SAFETY: the cell was locked from `sample`, and the record was just taken.

@@ -113,6 +113,12 @@ struct Applicant {
     waker: Option<Waker>,
 }
 
+impl Applicant {
+    fn is_there(&self) -> bool {
+        self.kind == Kind::Thread || self.waker.is_some()
+    }
+}
+
 impl Queue {
     fn next_id(&mut self) -> u64 {
         self.last_id += 1;
@@ -137,14 +143,15 @@ impl Queue {
     /// Grants or offers the free token; those returned are to be woken, in this order.
     fn pass_on(&mut self) -> Vec<Waker> {
         debug_assert!(self.holder.is_none());
-        let Some(best) = self.best(|_| true) else { return Vec::new() };
+        // A task that was woken and did not come has lost its turn until it asks again.
+        let Some(best) = self.best(Applicant::is_there) else { return Vec::new() };
         if self.waiting[best].kind == Kind::Thread {
             let applicant = self.waiting.remove(best);
             self.grant(applicant.id);
             return applicant.waker.into_iter().collect();
         }
         let mut woken = Vec::new();
-        while let Some(task) = self.best(|applicant| applicant.kind == Kind::Task && applicant.waker.is_some()) {
+        while let Some(task) = self.best(|applicant| applicant.kind == Kind::Task && applicant.is_there()) {
             woken.extend(self.waiting[task].waker.take());
         }
         if let Some(thread) = self.best(|applicant| applicant.kind == Kind::Thread) {
@@ -246,8 +253,11 @@ impl Drop for Ticket {
         if queue.holder != Some(self.id) {
             let place = queue.waiting.iter().position(|applicant| applicant.id == self.id);
             let applicant = place.map(|place| queue.waiting.remove(place));
+            // It may have been woken to take the token, which others then wait for.
+            let next = if queue.holder.is_none() { queue.pass_on() } else { Vec::new() };
             drop(queue);
             drop(applicant);
+            next.into_iter().for_each(wait::wake);
             return;
         }
         queue.holder = None;
@@ -326,6 +336,15 @@ mod tests {
         let order = order(waiting);
         let turn = order.iter().position(|id| *id == 1).unwrap();
         assert!(turn < OLDEST_EVERY as usize, "the oldest came {turn} turns late");
+    }
+
+    #[test]
+    fn a_task_that_did_not_come_is_passed_over() {
+        let mut queue = queue(vec![applicant(1, 1, Kind::Task), applicant(2, 0, Kind::Thread)]);
+        assert_eq!(queue.pass_on().len(), 2);
+        assert_eq!(queue.holder, None, "it is offered to the task first");
+        assert!(queue.pass_on().is_empty());
+        assert_eq!(queue.holder, Some(2), "the thread has been woken, and now has it");
     }
 
     #[test]

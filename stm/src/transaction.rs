@@ -471,11 +471,9 @@ impl State {
                 self.has_read = had_read;
                 self.limit = Limit::CLOSED;
                 self.write_ready = false;
+                self.participant().counters.escalated();
             } else if self.ticket.is_some() {
                 self.disown_all();
-            }
-            if self.ticket.is_some() {
-                self.participant().counters.escalated();
             }
         }
         if self.mode != Mode::Token {

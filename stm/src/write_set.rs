@@ -68,6 +68,8 @@ pub(crate) struct WriteSet {
     graveyard: Vec<Retired>,
     level: u64,
     last_level: u64,
+    /// How many entries the attempt had, once it has ended.
+    used: usize,
 }
 
 #[inline]
@@ -90,6 +92,7 @@ impl WriteSet {
             graveyard: Vec::new(),
             level: 0,
             last_level: 0,
+            used: 0,
         }
     }
 
@@ -211,7 +214,9 @@ impl WriteSet {
                 graveyard.push(Retired { word: newer, destructor });
             }
         }
-        if mark.entries < self.index.len() {
+        if mark.entries == 0 {
+            self.index.clear();
+        } else if mark.entries < self.index.len() {
             let cut = u32::try_from(mark.entries).expect("an index holds 32 bits");
             self.index.retain(|index| *index < cut);
         }
@@ -225,6 +230,7 @@ impl WriteSet {
 
     /// Moves all words that will not be published to the graveyard.
     pub(crate) fn bury_all(&mut self) {
+        self.used = self.entries.len();
         self.roll_back(Mark { entries: 0, undo: 0, outer_level: 0 });
     }
 
@@ -234,6 +240,7 @@ impl WriteSet {
         if !self.undo.is_empty() {
             self.bury_undo();
         }
+        self.used = self.entries.len();
         self.entries.clear();
     }
 
@@ -275,7 +282,7 @@ impl WriteSet {
 
     #[cold]
     fn reset_large(&mut self) {
-        let used = self.index.len();
+        let used = std::mem::take(&mut self.used);
         self.index.clear();
         // Kept from one large transaction to the next, but not when they have become small again.
         if used < self.entries.capacity() / 8 && self.entries.capacity() > Self::KEEP {

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use optimist::{Atomically, TVar, Tx, atomically, snapshot};
-use optimist_tests::schedule::{Signal, elsewhere, panic_of};
+use optimist::{Atomically, Cancel, TVar, TryStm, Tx, TxLocal, atomically, snapshot, try_atomically};
+use optimist_tests::schedule::{Signal, elsewhere, panic_of, without_hanging};
 
 /// What a thread has replaced stays readable for snapshots that need it when the thread ends, and also when
 /// another thread takes its place and replaces values of another type.
@@ -132,6 +132,14 @@ fn an_update_that_writes_its_own_cell_is_told_so() {
     assert!(message.contains("wrote the very cell"), "{message}");
     let message = panic_of(|| cell.update(|_| atomically(|tx| cell.modify(tx, |count| *count += 1))));
     assert!(message.contains("wrote the very cell"), "{message}");
+    let other = TVar::new(0);
+    let message = panic_of(|| {
+        cell.update(|_| {
+            cell.update(|count| *count += 0);
+            other.store(1);
+        });
+    });
+    assert!(message.contains("wrote the very cell"), "{message}");
     assert_eq!(cell.load(), 6);
 }
 
@@ -188,4 +196,71 @@ fn a_wait_after_nothing_but_writes_is_refused() {
         });
     });
     assert!(message.contains("without having read"), "{message}");
+}
+
+/// A value whose end becomes irrevocable, outside of transactions.
+struct Solemn;
+
+impl Drop for Solemn {
+    fn drop(&mut self) {
+        if !optimist::is_running() {
+            atomically(|tx| tx.irrevocable());
+        }
+    }
+}
+
+/// Runs a transaction that asks to be irrevocable at its first attempt after what it has read was changed.
+fn irrevocable_too_late<R: 'static>(mut body: impl FnMut(&mut Tx<'_>, bool) -> TryStm<R, Solemn>) {
+    let cell = TVar::new(0_u64);
+    let mut first = true;
+    let outcome = try_atomically(|tx| {
+        let seen = cell.read(tx)?;
+        let is_first = std::mem::take(&mut first);
+        if is_first {
+            elsewhere(|| cell.store(seen + 1));
+        }
+        body(tx, is_first)
+    });
+    assert!(outcome.is_ok());
+}
+
+/// Destructors run when a thread tidies up, or of what an attempt returned that lost, may ask for the token.
+#[test]
+fn a_destructor_after_a_lost_attempt_may_become_irrevocable() {
+    without_hanging(|| {
+        irrevocable_too_late(|tx, is_first| {
+            if is_first {
+                (0..200).for_each(|_| drop(TVar::new(Solemn)));
+            }
+            Ok(tx.irrevocable()?)
+        });
+        irrevocable_too_late(|tx, _| {
+            let result = Solemn;
+            _ = tx.irrevocable();
+            Ok(result)
+        });
+        irrevocable_too_late(|tx, _| tx.irrevocable().map_err(|_| Cancel::new(Solemn)));
+    });
+}
+
+/// The result of a body is dropped after its attempt has ended, also when a hook panics in between.
+#[test]
+fn the_end_of_a_result_may_use_cells_when_a_hook_panics() {
+    static HOOK: TxLocal<()> = TxLocal::new(|| ()).before_commit(|_, ()| panic!("the hook panics"));
+
+    struct Stores(TVar<u32>);
+    impl Drop for Stores {
+        fn drop(&mut self) {
+            self.0.store(1);
+        }
+    }
+
+    let cell = TVar::new(0);
+    let message = panic_of(|| {
+        atomically(|tx| {
+            HOOK.with(tx, |()| ());
+            Ok(Stores(cell.clone()))
+        });
+    });
+    assert_eq!((message.as_str(), cell.load()), ("the hook panics", 1));
 }
