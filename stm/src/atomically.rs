@@ -9,7 +9,7 @@ use crate::error::{Cancel, Cause, Limit, Stm, Stopped, TryError, TxError};
 use crate::participant::{Current, Participant};
 use crate::snapshot::{self, Snapshot};
 use crate::token::Priority;
-use crate::transaction::Tx;
+use crate::tx::Tx;
 
 /// Runs `body` as one transaction: it takes effect as a whole, at one moment, or not at all.
 ///
@@ -265,8 +265,8 @@ impl Atomically {
     /// the promise this cannot be known, as a single handle may be shared by reference; then a wait ends so only
     /// when the waiting thread is the only one of the process.
     ///
-    /// Keep a handle for as long as you use its cell, also inside a transaction: one that drops its last handle and then
-    /// writes the cell may be too late.
+    /// Keep a handle for as long as you use its cell, also inside a transaction: one that drops its last handle and
+    /// then writes the cell may be too late.
     ///
     /// # Examples
     /// ```

@@ -9,8 +9,8 @@
 //!
 //! # Invariants
 //! * **E1** Every attempt is ended, also by a panic of the body: [`EndOnPanic`] ends it when dropped.
-//! * **E2** A ticket goes from [`Progress`] to the attempt that it was granted for, and is dropped when that ends: no user code
-//!   runs while its own thread holds the token outside of an attempt, since it might ask for it.
+//! * **E2** A ticket goes from [`Progress`] to the attempt that it was granted for, and is dropped when that ends: no
+//!   user code runs while its own thread holds the token outside of an attempt, since it might ask for it.
 
 use std::fmt::Display;
 use std::panic::Location;
@@ -24,7 +24,8 @@ use crate::error::{Aborts, Cause, Limit, Stopped, TxError};
 use crate::local;
 use crate::participant::Participant;
 use crate::token::{Priority, Ticket};
-use crate::transaction::{Activity, Mode, Start, State, Tx};
+use crate::transaction::{Activity, Mode, Start, State};
+use crate::tx::Tx;
 use crate::wait::Waiting;
 
 /// What a transaction may do; set by the builder.

@@ -27,7 +27,7 @@ use crate::reclaim::{Record, Word};
 use crate::single;
 use crate::storage;
 use crate::sync::{AtomicPtr, AtomicU32, Ordering};
-use crate::transaction::Tx;
+use crate::tx::Tx;
 use crate::versioned_lock::{Limit, Sample, VersionedLock};
 
 /// An untyped cell.

@@ -19,7 +19,7 @@ use crate::error::{Cause, Limit, Stm, Stopped, TryError, TxError};
 use crate::participant::{Participant, with_current};
 use crate::timer::{self, Alarm};
 use crate::token::{Onlooker, Ticket};
-use crate::transaction::Tx;
+use crate::tx::Tx;
 use crate::wait::Waiting;
 
 /// Attempts that one poll makes before it lets other tasks run (F2).

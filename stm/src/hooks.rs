@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 
 use crate::error::Stm;
 use crate::swallow::{caught, discard};
-use crate::transaction::Tx;
+use crate::tx::Tx;
 
 /// When a hook runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::error::Stm;
 use crate::hooks::LocalValue;
-use crate::transaction::Tx;
+use crate::tx::Tx;
 
 /// A value that every attempt of every transaction has for itself.
 ///

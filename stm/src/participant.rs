@@ -440,8 +440,8 @@ struct ReleaseAtExit(Cell<Option<&'static Participant>>);
 
 impl Drop for ReleaseAtExit {
     fn drop(&mut self) {
-        // A process that exits in the middle of a transaction ends the thread's locals as well. Then nobody may claim its
-        // participant, which is pinned.
+        // A process that exits in the middle of a transaction ends the thread's locals as well. Then nobody may claim
+        // its participant, which is pinned.
         if let Some(participant) = self.0.take().filter(|participant| participant.pins.get() == 0) {
             give_back(participant);
         }

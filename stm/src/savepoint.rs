@@ -8,7 +8,7 @@
 //! 2005.
 
 use crate::error::{Cancel, Cause, Stm, TxError, sealed::Sealed as _};
-use crate::transaction::Tx;
+use crate::tx::Tx;
 use crate::write_set::Mark;
 
 /// A part of an attempt; undone when dropped, unless kept.

@@ -9,7 +9,7 @@ use crate::error::Stm;
 use crate::handles::{Handles, retire_box};
 use crate::reader::ReadTx;
 use crate::single;
-use crate::transaction::Tx;
+use crate::tx::Tx;
 
 /// A transactional variable: a cell of its own, which any number of threads share by cloning the handle.
 ///
