@@ -366,7 +366,7 @@ fn drive<R, X: TxError>(
     // The clock of a time limit starts before the first attempt.
     let progress = options.is_timed().then(|| Progress::new(*options));
     let result = match attempt::run_first(participant, at, &mut body) {
-        Ok(value) if attempt::end_if_only_read(participant) => return Ok(value),
+        Ok(value) if attempt::end_if_only_read(participant) || attempt::end_if_plain(participant) => return Ok(value),
         result => result,
     };
     let terms = Terms { options, at, task: None };

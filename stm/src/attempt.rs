@@ -234,7 +234,8 @@ pub(crate) enum Ended<R, E> {
     Aborted(Aborted),
 }
 
-/// Runs the body of a first attempt. Then either [`end_if_only_read`] or [`finish`] must follow.
+/// Runs the body of a first attempt. Then [`end_if_only_read`], [`end_if_plain`] or
+/// [`finish`] must end it.
 #[inline]
 pub(crate) fn run_first<R, X: TxError>(
     participant: &'static Participant,
@@ -299,6 +300,27 @@ pub(crate) fn end_if_only_read(participant: &'static Participant) -> bool {
     only_read
 }
 
+/// Commits and ends an attempt whose body has returned `Ok` and has done nothing but read and write. False if it has done
+/// more, or could not commit, and is still to be finished.
+#[inline(never)]
+pub(crate) fn end_if_plain(participant: &'static Participant) -> bool {
+    // SAFETY: the state is this thread's (P1), and the body, which used it, has returned.
+    let state = unsafe { participant.state().as_mut() };
+    if state.activity() != Activity::Writes {
+        return false;
+    }
+    if let Err(cause) = state.commit(participant) {
+        _ = state.doom(cause);
+        return false;
+    }
+    participant.counters.committed();
+    if let Some(aftermath) = state.end_committed(participant) {
+        aftermath.run();
+    }
+    participant.collect_if_due();
+    true
+}
+
 /// Commits or aborts an attempt whose body has returned, and ends it.
 #[inline(never)]
 pub(crate) fn finish<R, X: TxError>(
@@ -346,16 +368,13 @@ impl Attempt<'_> {
     }
 
     /// Commits and ends an attempt whose body has returned `Ok`. If it cannot commit, it is still to be aborted.
-    #[inline(never)]
     fn commit(&mut self) -> Result<(), Cause> {
         let participant = self.participant;
-        if self.state().activity() == Activity::Anything {
-            self.run_local_hooks();
-            if let Some(cause) = self.state().doomed() {
-                return Err(cause);
-            }
-        }
+        self.run_local_hooks();
         let state = self.state();
+        if let Some(cause) = state.doomed() {
+            return Err(cause);
+        }
         if state.writes.is_empty() {
             participant.counters.read_only();
         } else {
@@ -493,8 +512,7 @@ pub(crate) fn enter(participant: &Participant, at: &'static Location<'static>) {
     if let Some(outer) = participant.running() {
         refuse_nesting(at, outer);
     }
-    participant.set_running(Some(at));
-    participant.pin_for_history();
+    participant.begin_transaction(at);
 }
 
 #[cold]

@@ -39,7 +39,7 @@ use crate::write_set::Entry;
 
 impl State {
     /// Commits what was written; the attempt has written something and is not doomed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit(&mut self, participant: &Participant) -> Result<(), Cause> {
         self.lock_all(participant.id())?;
         let version = DOMAIN.clock.tick();
@@ -147,19 +147,17 @@ impl State {
     #[inline(always)]
     pub(crate) fn end_reads(&mut self, participant: &Participant) {
         self.reads.clear();
-        participant.set_running(None);
-        participant.unpin();
+        participant.end_transaction();
     }
 
     /// Ends an attempt that has committed, and unpins. Usually nothing is left to do.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end_committed(&mut self, participant: &Participant) -> Option<Aftermath> {
         if self.has_aftermath() {
             return Some(self.end_with_aftermath(participant, true));
         }
         self.clear();
-        participant.set_running(None);
-        participant.unpin();
+        participant.end_transaction();
         None
     }
 
@@ -182,8 +180,7 @@ impl State {
             self.disown_all();
         }
         self.clear();
-        participant.set_running(None);
-        participant.unpin();
+        participant.end_transaction();
         Aftermath {
             committed,
             ticket: self.ticket.take(),

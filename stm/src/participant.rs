@@ -104,12 +104,6 @@ impl Participant {
         self.running.get()
     }
 
-    /// Says that a transaction runs, or that it has ended.
-    #[inline]
-    pub(crate) fn set_running(&self, at: Option<&'static Location<'static>>) {
-        self.running.set(at);
-    }
-
     /// Begins an `update` of the cell at this address.
     #[inline]
     pub(crate) fn begin_update(&self, address: usize) {
@@ -150,29 +144,43 @@ impl Participant {
         edit(unsafe { &mut *self.garbage.get() })
     }
 
+    /// Whether this thread announces a version.
+    #[inline]
+    fn is_pinned(&self) -> bool {
+        self.pins.get() > 0 || self.running.get().is_some()
+    }
+
     /// Pins, for looking at present versions alone.
     #[inline]
     pub(crate) fn pin(&self) -> Pin<'_> {
-        let pins = self.pins.get();
-        self.pins.set(pins + 1);
-        if pins == 0 {
+        if !self.is_pinned() {
             self.announce(DOMAIN.clock.at_least(), PRESENT);
         }
+        self.pins.set(self.pins.get() + 1);
         Pin { participant: self }
     }
 
-    /// Pins, for looking also at past versions.
+    /// Begins a transaction or a snapshot: pins, for looking also at past versions. None runs yet.
     #[inline]
-    pub(crate) fn pin_for_history(&self) {
-        let pins = self.pins.get();
-        self.pins.set(pins + 1);
-        if pins == 0 {
+    pub(crate) fn begin_transaction(&self, at: &'static Location<'static>) {
+        debug_assert!(self.running.get().is_none());
+        self.running.set(Some(at));
+        if self.pins.get() == 0 {
             self.announce(DOMAIN.clock.at_least(), 0);
         } else {
-            // What is announced stays as old as it is (P2), but now words are kept, too.
+            // What is announced stays as old as it is (P2), but now records are kept, too.
             // Relaxed: our own store.
             let announced = self.pinned.load(Ordering::Relaxed);
             self.announce(Version::new(announced >> 1), 0);
+        }
+    }
+
+    /// Ends the transaction or snapshot that runs.
+    #[inline]
+    pub(crate) fn end_transaction(&self) {
+        self.running.set(None);
+        if self.pins.get() == 0 {
+            self.retract();
         }
     }
 
@@ -194,15 +202,17 @@ impl Participant {
         self.pinned.store(announced | PRESENT, Ordering::Release);
     }
 
-    /// Ends one `pin` or `pin_for_history`.
-    #[inline]
-    pub(crate) fn unpin(&self) {
-        let pins = self.pins.get() - 1;
-        self.pins.set(pins);
-        if pins == 0 {
-            // Release: pairs with the acquire in `oldest`; what this thread read was read before it is destroyed.
-            self.pinned.store(IDLE, Ordering::Release);
+    fn unpin(&self) {
+        self.pins.set(self.pins.get() - 1);
+        if !self.is_pinned() {
+            self.retract();
         }
+    }
+
+    #[inline]
+    fn retract(&self) {
+        // Release: pairs with the acquire in `oldest`; what this thread read was read before it is destroyed.
+        self.pinned.store(IDLE, Ordering::Release);
     }
 
     /// Reuses and destroys what nobody can look at, if enough has gathered.
@@ -216,7 +226,7 @@ impl Participant {
     /// Reuses and destroys what nobody can look at. Runs destructors of user values.
     #[cold]
     pub(crate) fn collect(&self) {
-        if self.pins.get() > 0 || self.collecting.replace(true) {
+        if self.is_pinned() || self.collecting.replace(true) {
             return;
         }
         // What a destructor drops may be ready in the next round.
@@ -259,7 +269,7 @@ impl Participant {
         // clock read here is not older than what they announced.
         let stamp = DOMAIN.clock.now();
         self.with_garbage(|garbage| garbage.retire_value(retired, stamp));
-        if self.pins.get() == 0 {
+        if !self.is_pinned() {
             self.collect_if_due();
         }
     }
@@ -442,7 +452,7 @@ impl Drop for ReleaseAtExit {
     fn drop(&mut self) {
         // A process that exits in the middle of a transaction ends the thread's locals as well. Then nobody may claim
         // its participant, which is pinned.
-        if let Some(participant) = self.0.take().filter(|participant| participant.pins.get() == 0) {
+        if let Some(participant) = self.0.take().filter(|participant| !participant.is_pinned()) {
             give_back(participant);
         }
     }

@@ -79,8 +79,7 @@ impl Drop for End {
     fn drop(&mut self) {
         // SAFETY: the state is this thread's (P1), and the view that the body had is gone.
         unsafe { self.0.state().as_mut() }.clear();
-        self.0.set_running(None);
-        self.0.unpin();
+        self.0.end_transaction();
     }
 }
 

@@ -180,7 +180,7 @@ impl State {
     }
 
     /// Empties the state after an attempt (X5); the arena's values end here. What is for the aftermath stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.reads.clear();
         if self.activity == Activity::Reads {
@@ -195,6 +195,7 @@ impl State {
         self.activity = Activity::Reads;
     }
 
+    #[inline(never)]
     fn clear_rest(&mut self) {
         self.writes.reset_levels();
         self.mode = Mode::Present;
@@ -360,7 +361,7 @@ impl State {
     }
 
     /// Buffers a word for a cell.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) -> Stm<()> {
         if self.write_ready && !self.writes.may_contain(cell) {
             self.writes.push(cell, word, destructor);
@@ -374,7 +375,7 @@ impl State {
     }
 
     /// The first write of an attempt that has only read so far, at the present.
-    #[inline]
+    #[inline(never)]
     fn write_first(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
         debug_assert!(self.mode == Mode::Present && self.writes.is_empty());
         self.activity = Activity::Writes;

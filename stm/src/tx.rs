@@ -63,7 +63,7 @@ impl<'tx> Tx<'tx> {
         unsafe { state.cast::<Self>().as_mut() }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_word(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) -> Stm<()> {
         self.state.write(cell, word, destructor)
     }
