@@ -27,7 +27,7 @@
 //!
 //! # What limits it
 //! A transaction on cells that are in the cache costs what its instructions cost: some 100 for one that reads a
-//! number, some 350 for one that adds to it, among them three locked ones. On cells that are not, it costs the
+//! number, some 300 for one that adds to it, among them three locked ones. On cells that are not, it costs the
 //! misses; the processor overlaps those of several transactions as far as its window of instructions reaches. So
 //! fewer instructions and smaller cells help twice.
 //!
@@ -38,8 +38,8 @@
 //! | tried | outcome |
 //! | --- | --- |
 //! | what later attempts need is set up only once the first has lost | a transaction on one counter: 74 to 34 ns |
-//! | nothing to clear after a transaction that has only read; its end inlined; nothing moved through memory | reading one cell: 194 to 113 instructions |
-//! | clearing by what the attempt has done; records recycled by the chunk | adding to one cell: 463 to 354 instructions |
+//! | nothing to clear after a transaction that has only read; its end inlined; nothing moved through memory | reading one cell: 194 to 110 instructions |
+//! | clearing by what the attempt has done; records recycled by the chunk; one function from the body's end to the commit's | adding to one cell: 463 to 311 instructions |
 //! | records in chunks used in turn, instead of linked lists and a pool | half the code, fewer loads per commit |
 //! | a history of half a word, and the handles in the other half | a `TVar` in 24 bytes instead of 32: reading one of 65,536 at random 39 to 25 ns |
 //! | the kernel's `membarrier` call instead of a fence at each pin | no gain: the fence costs 3 ns, the call some 35 µs when two threads run |
