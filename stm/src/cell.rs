@@ -18,6 +18,7 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::chaos;
 use crate::chunk::{self, RecordNumber};
 use crate::clock::Version;
 use crate::error::Stm;
@@ -59,7 +60,9 @@ impl RawCell {
     #[inline]
     pub(crate) fn read_within(&self, limit: Limit) -> Option<Word> {
         let sample = self.lock.sample();
+        chaos::point();
         let word = self.load_word();
+        chaos::point();
         (sample.is_within(limit) && self.lock.is_still(sample)).then_some(word)
     }
 
@@ -68,7 +71,9 @@ impl RawCell {
     pub(crate) fn read_now(&self) -> (Sample, Word) {
         loop {
             let sample = self.lock.sample_unlocked();
+            chaos::point();
             let word = self.load_word();
+            chaos::point();
             if self.lock.is_still(sample) {
                 return (sample, word);
             }
@@ -82,6 +87,7 @@ impl RawCell {
     pub(crate) unsafe fn read_at(&self, version: Version) -> Word {
         loop {
             let sample = self.lock.sample_unlocked();
+            chaos::point();
             if sample.version() > version {
                 // SAFETY: the caller's duty; the cell has been replaced after `version`.
                 return unsafe { self.walk(version) };
@@ -135,8 +141,10 @@ impl RawCell {
         unsafe { record.write(old) };
         // Release: pairs with the acquire in `walk`; the record is filled.
         self.history.store(number.0, Ordering::Release);
+        chaos::point();
         // Release: pairs with the acquire in `load_word`; the value is complete and the lock is seen as held.
         self.word.store(word, Ordering::Release);
+        chaos::point();
         self.lock.unlock(version);
         old.word
     }

@@ -26,6 +26,7 @@
 //!   process.
 
 use crate::cell::RawCell;
+use crate::chaos;
 use crate::domain::DOMAIN;
 use crate::error::Cause;
 use crate::hooks::Hooks;
@@ -42,7 +43,9 @@ impl State {
     #[inline(always)]
     pub(crate) fn commit(&mut self, participant: &Participant) -> Result<(), Cause> {
         self.lock_all(participant.id())?;
+        chaos::point();
         let version = DOMAIN.clock.tick();
+        chaos::point();
         let is_first = version.follows(self.read_version());
         if !is_first && self.mode() != Mode::Token && !self.is_valid(participant.id()) {
             unlock(self.writes.entries());

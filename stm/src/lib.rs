@@ -133,6 +133,7 @@ mod atomically;
 mod attempt;
 mod backoff;
 mod cell;
+mod chaos;
 mod chunk;
 mod clock;
 mod commit;

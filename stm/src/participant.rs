@@ -41,6 +41,7 @@ use std::sync::Mutex;
 
 use crossbeam_utils::CachePadded;
 
+use crate::chaos;
 use crate::clock::Version;
 use crate::domain::DOMAIN;
 use crate::reclaim::{Garbage, Retired, Stamped};
@@ -191,6 +192,7 @@ impl Participant {
         self.pinned.swap(version.get() << 1 | mode, Ordering::SeqCst);
         // SeqCst: the P-fence; its partner is the G-fence in `collect`.
         fence_after_exchange();
+        chaos::point();
     }
 
     /// Says that this thread will not walk into the past any more: it has written, so it must commit at the present.
@@ -241,6 +243,7 @@ impl Participant {
         // other threads, retire more meanwhile.
         let candidates = self.with_garbage(|garbage| garbage.values());
         let orphans = DOMAIN.orphans.take();
+        chaos::point();
         // SeqCst: the G-fence; its partner is the P-fence in `announce`.
         fence(Ordering::SeqCst);
         let oldest = DOMAIN.registry.oldest();

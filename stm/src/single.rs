@@ -13,6 +13,7 @@
 use std::panic::Location;
 
 use crate::cell::TCell;
+use crate::chaos;
 use crate::domain::DOMAIN;
 use crate::participant::{Participant, with_current};
 use crate::reclaim::{Retired, Word};
@@ -217,7 +218,9 @@ fn try_publish<T: Send + Sync + 'static>(
         return false;
     }
     let word = word.give_up();
+    chaos::point();
     let version = DOMAIN.clock.tick();
+    chaos::point();
     if participant.is_updating() {
         participant.note_write(std::ptr::from_ref(&cell.raw).addr());
     }

@@ -28,6 +28,7 @@ use std::panic::Location;
 
 use crate::arena::Arena;
 use crate::cell::RawCell;
+use crate::chaos;
 use crate::clock::Version;
 use crate::domain::DOMAIN;
 use crate::error::{Abort, Cause, Stm};
@@ -350,8 +351,10 @@ impl State {
     fn extend(&mut self) -> bool {
         self.disturb();
         let now = DOMAIN.clock.now();
+        chaos::point();
         self.extension_work += self.reads.len();
         let unchanged = self.reads.is_unchanged(self.limit);
+        chaos::point();
         if unchanged {
             self.read_version = now;
             self.limit = Limit::at(now);
@@ -427,6 +430,7 @@ impl State {
             if sample.is_owned() {
                 return;
             }
+            chaos::point();
             if cell.lock.try_own(sample) {
                 break;
             }

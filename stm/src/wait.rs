@@ -30,6 +30,7 @@ use hashbrown::HashTable;
 
 use crate::abandoned::Watch;
 use crate::cell::RawCell;
+use crate::chaos;
 use crate::domain::DOMAIN;
 use crate::hash::hash;
 use crate::read_set::ReadSet;
@@ -90,6 +91,7 @@ impl WaitTable {
             let bucket = entry.or_insert_with(|| Bucket { address: *address, waiters: Vec::new() });
             bucket.into_mut().waiters.push((id, waker));
         }
+        chaos::point();
         reads.iter().all(|cell| mark(cell, limit)).then_some(waiting)
     }
 
