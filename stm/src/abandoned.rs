@@ -23,10 +23,12 @@
 use crate::domain::DOMAIN;
 use crate::participant::Participant;
 use crate::read_set::ReadSet;
-use crate::sync::{AtomicUsize, Ordering, fence, fence_after_exchange};
+use crate::sync::{AtomicUsize, IS_MODEL, Ordering, fence, fence_after_exchange, global};
 
-/// How many waits want to know when handles go.
-static WATCHES: AtomicUsize = AtomicUsize::new(0);
+global! {
+    /// How many waits want to know when handles go.
+    static WATCHES: AtomicUsize = AtomicUsize::new(0);
+}
 
 /// A wait that wants to know when handles go.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ pub(crate) fn last_handle_is_left(address: usize) {
 /// Whether no other thread exists. Where the system does not tell, says no.
 #[cold]
 pub(crate) fn is_only_thread(participant: &Participant) -> bool {
-    if DOMAIN.registry.has_others(participant) || !cfg!(target_os = "linux") {
+    if IS_MODEL || DOMAIN.registry.has_others(participant) || !cfg!(target_os = "linux") {
         return false;
     }
     std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)

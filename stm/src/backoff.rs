@@ -6,6 +6,8 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::sync::{IS_MODEL, spin_loop, yield_now};
+
 /// The state of one transaction's backoff.
 #[derive(Debug)]
 pub(crate) struct Backoff {
@@ -15,7 +17,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// Losses after which the time slice is given away rather than spun through.
-    const YIELD_AFTER: u32 = 3;
+    const YIELD_AFTER: u32 = if IS_MODEL { 0 } else { 3 };
     const SPINS_FIRST: u32 = 32;
 
     pub(crate) fn new(seed: u64) -> Self {
@@ -26,11 +28,14 @@ impl Backoff {
     pub(crate) fn wait(&mut self) {
         self.losses += 1;
         if self.losses > Self::YIELD_AFTER {
-            std::thread::yield_now();
+            yield_now();
+        }
+        if IS_MODEL {
+            return;
         }
         let most = Self::SPINS_FIRST << self.losses.min(5);
         for _ in 0..self.random.random_range(0..most) {
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::clock::Version;
 use crate::error::Stm;
 use crate::handles::Handles;
 use crate::reader::ReadTx;
-use crate::reclaim::{Record, Word};
+use crate::reclaim::{Place, Record, Word};
 use crate::single;
 use crate::storage;
 use crate::sync::{AtomicPtr, AtomicU32, Ordering};
@@ -44,7 +44,7 @@ pub struct RawCell {
 }
 
 impl RawCell {
-    pub(crate) const fn new(word: Word, handles: Handles) -> Self {
+    pub(crate) fn new(word: Word, handles: Handles) -> Self {
         let history = AtomicU32::new(RecordNumber::NONE.0);
         Self { lock: VersionedLock::new(), word: AtomicPtr::new(word), history, handles }
     }
@@ -108,8 +108,10 @@ impl RawCell {
             // SAFETY: the record was replaced by a version newer than `version`, and we pinned before, so it is kept
             // (R1, K2).
             let record = unsafe { chunk::find(number) };
+            // SAFETY: as above.
+            let record = unsafe { &*record };
             // SAFETY: as above; a record does not change while it is kept.
-            let Record { version: written, word, previous, .. } = unsafe { *record };
+            let Record { version: written, word, previous, .. } = unsafe { record.with(|record| *record) };
             if written <= version {
                 return word;
             }
@@ -121,11 +123,11 @@ impl RawCell {
     ///
     /// # Safety
     /// * The calling thread locked the cell from `locked`, and drew `version` after that.
-    /// * `record` is exclusively the caller's.
+    /// * `record` is exclusively the caller's until it is published.
     #[inline]
     pub(crate) unsafe fn publish(
         &self,
-        (record, number): (*mut Record, RecordNumber),
+        (record, number): (*const Place, RecordNumber),
         locked: Sample,
         word: Word,
         version: Version,
@@ -137,8 +139,10 @@ impl RawCell {
             previous: RecordNumber(self.history.load(Ordering::Relaxed)),
             stamp: version.previous(),
         };
-        // SAFETY: the record is exclusively ours.
-        unsafe { record.write(old) };
+        // SAFETY: the record is in a chunk of ours.
+        let record = unsafe { &*record };
+        // SAFETY: it is exclusively ours.
+        unsafe { record.with_mut(|record| *record = old) };
         // Release: pairs with the acquire in `walk`; the record is filled.
         self.history.store(number.0, Ordering::Release);
         chaos::point();
@@ -151,7 +155,8 @@ impl RawCell {
 
     /// The word of a cell that nobody else can reach.
     fn word_mut(&mut self) -> Word {
-        *self.word.get_mut()
+        // Relaxed: nobody else can reach the cell.
+        self.word.load(Ordering::Relaxed)
     }
 }
 

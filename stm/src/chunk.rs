@@ -15,14 +15,14 @@
 //!   table.
 
 use std::ptr::NonNull;
-use std::sync::Mutex;
 
-use crate::reclaim::Record;
-use crate::sync::{AtomicPtr, Ordering, lock};
+use crate::reclaim::{Place, Record};
+use crate::sync::{AtomicPtr, IS_MODEL, Mutex, Ordering, array, const_fn, drop_box, global, lock};
 
-const PLACE_BITS: u32 = 6;
-const LEVEL_BITS: u32 = 12;
-const TOP_BITS: u32 = u32::BITS - PLACE_BITS - LEVEL_BITS;
+// A model has few records, and reuses them soon.
+const PLACE_BITS: u32 = if IS_MODEL { 0 } else { 6 };
+const LEVEL_BITS: u32 = if IS_MODEL { 3 } else { 12 };
+const TOP_BITS: u32 = if IS_MODEL { 1 } else { u32::BITS - PLACE_BITS - LEVEL_BITS };
 const CHUNKS: u32 = 1 << (TOP_BITS + LEVEL_BITS);
 
 /// The number of a record; zero for none.
@@ -40,7 +40,7 @@ impl RecordNumber {
     }
 }
 
-type Level = [AtomicPtr<Record>; 1 << LEVEL_BITS];
+type Level = [AtomicPtr<Place>; 1 << LEVEL_BITS];
 
 struct Table {
     levels: [AtomicPtr<Level>; 1 << TOP_BITS],
@@ -52,13 +52,21 @@ struct Numbers {
     next: u32,
 }
 
-static TABLE: Table = Table {
-    levels: [const { AtomicPtr::new(std::ptr::null_mut()) }; 1 << TOP_BITS],
-    numbers: Mutex::new(Numbers { free: Vec::new(), next: 1 }),
-};
+global! {
+    static TABLE: Table = Table::new();
+}
 
 impl Table {
-    fn add(&self, records: *mut Record) -> u32 {
+    const_fn! {
+        fn new() -> Self {
+            Self {
+                levels: array!(AtomicPtr::new(std::ptr::null_mut()); 1 << TOP_BITS),
+                numbers: Mutex::new(Numbers { free: Vec::new(), next: 1 }),
+            }
+        }
+    }
+
+    fn add(&self, records: *mut Place) -> u32 {
         let mut numbers = lock(&self.numbers);
         let number = numbers.free.pop().unwrap_or_else(|| {
             numbers.next += 1;
@@ -72,7 +80,7 @@ impl Table {
         // Relaxed: levels are made while the numbers are locked.
         let mut level = top.load(Ordering::Relaxed);
         if level.is_null() {
-            let made: Box<Level> = Box::new([const { AtomicPtr::new(std::ptr::null_mut()) }; 1 << LEVEL_BITS]);
+            let made: Box<Level> = Box::new(array!(AtomicPtr::new(std::ptr::null_mut()); 1 << LEVEL_BITS));
             level = Box::leak(made);
             // Release: pairs with the acquire in `find`; the level is empty rather than uninitialised.
             top.store(level, Ordering::Release);
@@ -93,7 +101,7 @@ impl Table {
 ///
 /// # Safety
 /// The record is kept during the use of the result (B2).
-pub(crate) unsafe fn find(number: RecordNumber) -> *const Record {
+pub(crate) unsafe fn find(number: RecordNumber) -> *const Place {
     let chunk = number.0 >> PLACE_BITS;
     // Acquire: pairs with the release in `add`.
     let level = TABLE.levels[(chunk >> LEVEL_BITS) as usize].load(Ordering::Acquire);
@@ -102,13 +110,13 @@ pub(crate) unsafe fn find(number: RecordNumber) -> *const Record {
     // Acquire: pairs with the release in `add`.
     let records = level[chunk as usize % (1 << LEVEL_BITS)].load(Ordering::Acquire);
     // SAFETY: the place is within the chunk.
-    unsafe { records.add(number.0 as usize % Chunk::LEN) }
+    unsafe { records.add(number.0 as usize & (Chunk::LEN - 1)) }
 }
 
 /// A piece of memory for records. It is not a `Box`, since readers look at records while their owner moves chunks.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    records: NonNull<[Record; Chunk::LEN]>,
+    records: NonNull<[Place; Chunk::LEN]>,
     number: u32,
 }
 
@@ -116,16 +124,16 @@ impl Chunk {
     pub(crate) const LEN: usize = 1 << PLACE_BITS;
 
     pub(crate) fn new() -> Self {
-        let records = NonNull::from(Box::leak(Box::new([Record::EMPTY; Self::LEN])));
+        let records = NonNull::from(Box::leak(Box::new(array!(Place::new(Record::EMPTY); Chunk::LEN))));
         Self { records, number: TABLE.add(records.as_ptr().cast()) }
     }
 
     /// The record at `index`, which is at most [`LEN`](Self::LEN), the end.
     #[inline]
-    pub(crate) fn at(&self, index: usize) -> *mut Record {
+    pub(crate) fn at(&self, index: usize) -> *const Place {
         debug_assert!(index <= Self::LEN);
         // SAFETY: the result is within the chunk, or its end.
-        unsafe { self.records.cast::<Record>().as_ptr().add(index) }
+        unsafe { self.records.cast::<Place>().as_ptr().add(index) }
     }
 
     /// The number of the first record.
@@ -138,7 +146,7 @@ impl Drop for Chunk {
     fn drop(&mut self) {
         TABLE.remove(self.number);
         // SAFETY: `new` made it from such a box. A chunk is dropped when nobody looks at its records any more (R1).
-        drop(unsafe { Box::from_raw(self.records.as_ptr()) });
+        unsafe { drop_box(self.records.as_ptr()) };
     }
 }
 

@@ -16,7 +16,7 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, const_fn};
 
 /// A moment of the version clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,9 +55,11 @@ impl Version {
 pub(crate) struct Clock(CachePadded<AtomicU64>);
 
 impl Clock {
-    /// A clock at [`Version::FIRST`].
-    pub(crate) const fn new() -> Self {
-        Self(CachePadded::new(AtomicU64::new(Version::FIRST.get())))
+    const_fn! {
+        /// A clock at [`Version::FIRST`].
+        pub(crate) fn new() -> Self {
+            Self(CachePadded::new(AtomicU64::new(Version::FIRST.get())))
+        }
     }
 
     /// The last version drawn.

@@ -5,6 +5,7 @@
 use crate::clock::Clock;
 use crate::participant::{Orphans, Registry};
 use crate::stats::Baseline;
+use crate::sync::{const_fn, global};
 use crate::token::Token;
 use crate::wait::WaitTable;
 
@@ -19,12 +20,22 @@ pub(crate) struct Domain {
     pub(crate) baseline: Baseline,
 }
 
-/// The only domain there is.
-pub(crate) static DOMAIN: Domain = Domain {
-    clock: Clock::new(),
-    registry: Registry::new(),
-    orphans: Orphans::new(),
-    token: Token::new(),
-    waiters: WaitTable::new(),
-    baseline: Baseline::new(),
-};
+impl Domain {
+    const_fn! {
+        fn new() -> Self {
+            Self {
+                clock: Clock::new(),
+                registry: Registry::new(),
+                orphans: Orphans::new(),
+                token: Token::new(),
+                waiters: WaitTable::new(),
+                baseline: Baseline::new(),
+            }
+        }
+    }
+}
+
+global! {
+    /// The only domain there is.
+    pub(crate) static DOMAIN: Domain = Domain::new();
+}

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use crate::abandoned;
 use crate::participant::with_current;
 use crate::reclaim::{Retired, Word};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, const_fn, drop_box};
 
 /// The number of handles to an allocation.
 #[derive(Debug)]
@@ -25,14 +25,18 @@ impl Handles {
     /// More handles than this are taken for a leak, before the count can overflow.
     const MOST: u32 = i32::MAX as u32;
 
-    /// No handles: the count of what is not counted.
-    pub(crate) const fn none() -> Self {
-        Self(AtomicU32::new(0))
+    const_fn! {
+        /// No handles: the count of what is not counted.
+        pub(crate) fn none() -> Self {
+            Self(AtomicU32::new(0))
+        }
     }
 
-    /// The first handle.
-    pub(crate) const fn one() -> Self {
-        Self(AtomicU32::new(1))
+    const_fn! {
+        /// The first handle.
+        pub(crate) fn one() -> Self {
+            Self(AtomicU32::new(1))
+        }
     }
 
     /// How many there are at this moment.
@@ -77,7 +81,7 @@ pub(crate) unsafe fn retire_box<T: Send + Sync + 'static>(value: NonNull<T>) {
     /// As for [`crate::reclaim::Destructor`]: the word is a box of a `T`.
     unsafe fn destroy<T>(word: Word) {
         // SAFETY: the caller's duty.
-        drop(unsafe { Box::from_raw(word.cast::<T>()) });
+        unsafe { drop_box(word.cast::<T>()) };
     }
 
     let retired = Retired { word: value.as_ptr().cast(), destructor: destroy::<T> };

@@ -37,7 +37,6 @@
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::Mutex;
 
 use crossbeam_utils::CachePadded;
 
@@ -46,7 +45,10 @@ use crate::clock::Version;
 use crate::domain::DOMAIN;
 use crate::reclaim::{Garbage, Retired, Stamped};
 use crate::stats::Counters;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence, fence_after_exchange, lock};
+use crate::sync::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, NonAtomic, Ordering, const_fn, fence, fence_after_exchange,
+    lock, per_thread,
+};
 use crate::transaction::State;
 use crate::versioned_lock::Owner;
 
@@ -68,7 +70,7 @@ pub(crate) struct Participant {
     collecting: Cell<bool>,
     /// The cells that `update` edits on this thread, by address, and whether they have been written meanwhile.
     updating: RefCell<Vec<(usize, bool)>>,
-    garbage: UnsafeCell<Garbage>,
+    garbage: NonAtomic<Garbage>,
     transaction: UnsafeCell<State>,
 }
 
@@ -88,7 +90,7 @@ impl Participant {
             running: Cell::new(None),
             collecting: Cell::new(false),
             updating: RefCell::new(Vec::new()),
-            garbage: UnsafeCell::new(Garbage::new()),
+            garbage: NonAtomic::new(Garbage::new()),
             transaction: UnsafeCell::new(State::new()),
         }
     }
@@ -142,7 +144,7 @@ impl Participant {
     #[inline]
     pub(crate) fn with_garbage<R>(&self, edit: impl FnOnce(&mut Garbage) -> R) -> R {
         // SAFETY: this thread alone uses it (P1), and `edit` does not come back here (R5).
-        edit(unsafe { &mut *self.garbage.get() })
+        unsafe { self.garbage.with_mut(edit) }
     }
 
     /// Whether this thread announces a version.
@@ -324,8 +326,10 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) const fn new() -> Self {
-        Self { first: AtomicPtr::new(std::ptr::null_mut()), count: AtomicU32::new(0) }
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { first: AtomicPtr::new(std::ptr::null_mut()), count: AtomicU32::new(0) }
+        }
     }
 
     /// All participants, claimed or not.
@@ -413,8 +417,10 @@ unsafe impl Send for Orphans {}
 unsafe impl Sync for Orphans {}
 
 impl Orphans {
-    pub(crate) const fn new() -> Self {
-        Self { values: Mutex::new(Vec::new()), any: AtomicBool::new(false) }
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { values: Mutex::new(Vec::new()), any: AtomicBool::new(false) }
+        }
     }
 
     fn add(&self, mut values: Vec<Stamped>) {
@@ -443,7 +449,7 @@ impl Orphans {
     }
 }
 
-thread_local! {
+per_thread! {
     static CURRENT: Cell<*const Participant> = const { Cell::new(std::ptr::null()) };
     static RELEASE: ReleaseAtExit = const { ReleaseAtExit(Cell::new(None)) };
 }
@@ -465,7 +471,7 @@ impl Drop for ReleaseAtExit {
 fn give_back(participant: &'static Participant) {
     // Destructors run by `release` may use cells, and find the participant still in place.
     participant.release();
-    CURRENT.set(std::ptr::null());
+    CURRENT.with(|current| current.set(std::ptr::null()));
     participant.disclaim();
 }
 
@@ -481,7 +487,7 @@ impl Current {
     /// Finds the participant of this thread, or claims one.
     #[inline]
     pub(crate) fn get() -> Self {
-        let current = CURRENT.get();
+        let current = CURRENT.with(Cell::get);
         // SAFETY: null, or a participant that this thread claimed; those are never freed (P3).
         match unsafe { current.as_ref() } {
             Some(participant) => Self { participant, for_one_use: false },
@@ -492,7 +498,7 @@ impl Current {
     #[cold]
     fn claim() -> Self {
         let participant = DOMAIN.registry.claim();
-        CURRENT.set(participant);
+        CURRENT.with(|current| current.set(participant));
         // While the thread is torn down, nothing more runs at its end.
         let for_one_use = RELEASE.try_with(|release| release.0.set(Some(participant))).is_err();
         Self { participant, for_one_use }

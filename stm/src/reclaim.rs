@@ -35,6 +35,7 @@ use std::collections::VecDeque;
 use crate::chunk::{Chunk, RecordNumber};
 use crate::clock::Version;
 use crate::swallow::swallow;
+use crate::sync::NonAtomic;
 
 /// What a cell holds: the bits of a small value, or the address of a value.
 pub(crate) type Word = *mut ();
@@ -57,6 +58,10 @@ pub(crate) struct Record {
     /// The last version at which `word` was there.
     pub(crate) stamp: Version,
 }
+
+/// Where a record stands. Its owner fills it in, publishes its number, and changes it again only when it is taken
+/// back (R1).
+pub(crate) type Place = NonAtomic<Record>;
 
 impl Record {
     pub(crate) const EMPTY: Self = Self {
@@ -90,9 +95,9 @@ impl Retired {
 #[derive(Debug)]
 struct Records {
     /// Where the next record goes, in the last chunk.
-    next: *mut Record,
+    next: *const Place,
     /// The end of the last chunk.
-    end: *mut Record,
+    end: *const Place,
     /// The number of `next`.
     number: RecordNumber,
     chunks: VecDeque<Chunk>,
@@ -106,8 +111,8 @@ impl Records {
 
     const fn new() -> Self {
         Self {
-            next: std::ptr::null_mut(),
-            end: std::ptr::null_mut(),
+            next: std::ptr::null(),
+            end: std::ptr::null(),
             number: RecordNumber::NONE,
             chunks: VecDeque::new(),
             spare: Vec::new(),
@@ -116,7 +121,7 @@ impl Records {
 
     /// Adds a record, for the caller to fill in before anything else happens to the queue.
     #[inline]
-    fn push(&mut self) -> (*mut Record, RecordNumber) {
+    fn push(&mut self) -> (*const Place, RecordNumber) {
         debug_assert!(self.next != self.end);
         let (record, number) = (self.next, self.number);
         // SAFETY: the record is in the last chunk, so the one behind it is, or is the end of it.
@@ -135,8 +140,10 @@ impl Records {
     /// filled.
     fn recycle(&mut self, oldest: Version) {
         while self.chunks.len() > 1 {
+            // SAFETY: the place is in the chunk.
+            let last = unsafe { &*self.chunks[0].at(Chunk::LEN - 1) };
             // SAFETY: a chunk that is not the last is full, so its last record is filled in, and nobody changes it.
-            let last_stamp = unsafe { (*self.chunks[0].at(Chunk::LEN - 1)).stamp };
+            let last_stamp = unsafe { last.with(|record| record.stamp) };
             if last_stamp >= oldest {
                 return;
             }
@@ -172,7 +179,7 @@ impl Garbage {
     /// Takes a record for a word that is replaced, for the caller to fill in at once. From then on whoever can look
     /// at the record has announced a version of at most its stamp (R1).
     #[inline]
-    pub(crate) fn retire(&mut self) -> (*mut Record, RecordNumber) {
+    pub(crate) fn retire(&mut self) -> (*const Place, RecordNumber) {
         if self.records.next == self.records.end {
             self.grow();
         }
@@ -234,8 +241,10 @@ mod tests {
 
     fn retire_word(garbage: &mut Garbage, stamp: u64) {
         let record = Record { stamp: Version::new(stamp), ..Record::EMPTY };
+        // SAFETY: the record is in a chunk of `garbage`.
+        let place = unsafe { &*garbage.retire().0 };
         // SAFETY: the record was just queued, and nobody else knows it.
-        unsafe { garbage.retire().0.write(record) };
+        unsafe { place.with_mut(|place| *place = record) };
     }
 
     #[test]

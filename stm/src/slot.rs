@@ -6,6 +6,8 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 
+use crate::sync::{IS_MODEL, per_thread};
+
 /// The size of a slot in bytes.
 pub(crate) const SIZE: usize = size_of::<usize>();
 /// The alignment of a slot in bytes.
@@ -26,7 +28,7 @@ impl Drop for Pool {
     }
 }
 
-thread_local! {
+per_thread! {
     static POOL: RefCell<Pool> = const { RefCell::new(Pool(Vec::new())) };
 }
 
@@ -48,13 +50,14 @@ pub(crate) fn allocate() -> *mut u8 {
 pub(crate) unsafe fn free(slot: *mut u8) {
     let kept = POOL.try_with(|pool| {
         let pool = &mut pool.borrow_mut().0;
-        let room = pool.len() < KEEP;
+        // A model never uses a slot twice, so that it can tell of an access that comes too late.
+        let room = pool.len() < KEEP && !IS_MODEL;
         if room {
             pool.push(slot);
         }
         room
     });
-    if kept != Ok(true) {
+    if !kept.unwrap_or(false) && !IS_MODEL {
         // SAFETY: every slot came from `alloc` with this layout; the caller gives it up.
         unsafe { dealloc(slot, LAYOUT) };
     }

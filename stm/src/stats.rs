@@ -4,23 +4,22 @@
 //! its own thread, so counting is a load, an addition and a store.
 
 use std::fmt;
-use std::sync::Mutex;
 
 use crate::domain::DOMAIN;
 use crate::error::Cause;
-use crate::sync::{AtomicU64, Ordering, lock};
+use crate::sync::{Mutex, Ordering, Tally, const_fn, lock};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The counters of one thread.
         #[derive(Debug)]
         pub(crate) struct Counters {
-            $($name: AtomicU64,)*
+            $($name: Tally,)*
         }
 
         impl Counters {
             pub(crate) const fn new() -> Self {
-                Self { $($name: AtomicU64::new(0),)* }
+                Self { $($name: Tally::new(0),)* }
             }
 
             $(
@@ -107,8 +106,10 @@ impl Counters {
 pub(crate) struct Baseline(Mutex<Stats>);
 
 impl Baseline {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Stats::NONE))
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self(Mutex::new(Stats::NONE))
+        }
     }
 }
 

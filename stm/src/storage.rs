@@ -24,6 +24,7 @@ use std::num::NonZero;
 
 use crate::reclaim::{Destructor, Word};
 use crate::slot;
+use crate::sync;
 
 /// Whether a `T` is stored as its own bits.
 ///
@@ -103,7 +104,7 @@ pub(crate) fn destructor<T: 'static>() -> Option<Destructor> {
     /// As for [`Destructor`]: the word is a box of a `T`.
     unsafe fn drop_box<T>(word: Word) {
         // SAFETY: `encode` made the word from such a box, and the caller gives it up.
-        drop(unsafe { Box::from_raw(word.cast::<T>()) });
+        unsafe { sync::drop_box(word.cast::<T>()) };
     }
 
     if is_bits::<T>() {

@@ -4,11 +4,10 @@
 //! ours wakes tasks whose transactions have a time limit; it exists only while there are alarms.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::sync::lock;
 use crate::wait;
 
 static TIMER: Timer = Timer { alarms: Mutex::new(Alarms::NONE), changed: Condvar::new() };
@@ -28,13 +27,18 @@ impl Alarms {
     const NONE: Self = Self { by_time: BTreeMap::new(), last_id: 0, has_thread: false };
 }
 
+/// The alarms of the process. No model waits for a moment, so this lock is always that of `std`.
+fn alarms() -> MutexGuard<'static, Alarms> {
+    TIMER.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A task that will be woken; no longer when dropped.
 #[derive(Debug)]
 pub(crate) struct Alarm((Instant, u64));
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        let waker = lock(&TIMER.alarms).by_time.remove(&self.0);
+        let waker = alarms().by_time.remove(&self.0);
         drop(waker);
         // The thread may have nothing left to wait for.
         TIMER.changed.notify_one();
@@ -43,7 +47,7 @@ impl Drop for Alarm {
 
 /// Has `waker` woken at `moment`, or at once if no thread can be had to do it later.
 pub(crate) fn wake_at(moment: Instant, waker: Waker) -> Alarm {
-    let mut alarms = lock(&TIMER.alarms);
+    let mut alarms = self::alarms();
     alarms.last_id += 1;
     let key = (moment, alarms.last_id);
     alarms.by_time.insert(key, waker);
@@ -64,14 +68,14 @@ pub(crate) fn wake_at(moment: Instant, waker: Waker) -> Alarm {
 
 /// Wakes whose time has come, until there are no alarms left.
 fn run() {
-    let mut alarms = lock(&TIMER.alarms);
+    let mut alarms = self::alarms();
     while let Some(next) = alarms.by_time.first_entry() {
         let left = next.key().0.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let waker = next.remove();
             drop(alarms);
             wait::wake(waker);
-            alarms = lock(&TIMER.alarms);
+            alarms = self::alarms();
         } else {
             alarms = TIMER.changed.wait_timeout(alarms, left).unwrap_or_else(PoisonError::into_inner).0;
         }

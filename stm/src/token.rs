@@ -20,12 +20,12 @@
 //! * **T3** Wakers are called, cloned and dropped while the lock is not held.
 
 use std::cmp::Reverse;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use crate::domain::DOMAIN;
-use crate::sync::lock;
+use crate::sync::{Mutex, const_fn, lock};
 use crate::wait::{self, ThreadWaker};
 
 /// Who goes first among transactions that are [irrevocable](crate::Tx::irrevocable) or keep losing.
@@ -162,9 +162,11 @@ impl Queue {
 }
 
 impl Token {
-    pub(crate) const fn new() -> Self {
-        let queue = Queue { holder: None, last_id: 0, grants: 0, waiting: Vec::new(), onlookers: Vec::new() };
-        Self(Mutex::new(queue))
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            let queue = Queue { holder: None, last_id: 0, grants: 0, waiting: Vec::new(), onlookers: Vec::new() };
+            Self(Mutex::new(queue))
+        }
     }
 
     fn request(&self, priority: Priority, kind: Kind) -> Ticket {

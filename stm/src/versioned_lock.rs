@@ -22,7 +22,7 @@
 //!   it, or after it, and then the waiter sees the lock or the new version. On one word no fence is needed.
 
 use crate::clock::Version;
-use crate::sync::{AtomicU64, Ordering, Patience};
+use crate::sync::{AtomicU64, Ordering, Patience, const_fn};
 
 const OWNED: u64 = 1;
 const WAITERS: u64 = 1 << 1;
@@ -118,9 +118,11 @@ impl Limit {
 pub(crate) struct VersionedLock(AtomicU64);
 
 impl VersionedLock {
-    /// An unlocked word at [`Version::FIRST`].
-    pub(crate) const fn new() -> Self {
-        Self(AtomicU64::new(Version::FIRST.get() << SHIFT))
+    const_fn! {
+        /// An unlocked word at [`Version::FIRST`].
+        pub(crate) fn new() -> Self {
+            Self(AtomicU64::new(Version::FIRST.get() << SHIFT))
+        }
     }
 
     /// Takes a sample.

@@ -21,9 +21,8 @@
 //! * **N1** Registrations end with the [`Waiting`] they belong to, however that ends.
 //! * **N2** No waker is called, cloned or dropped while a shard is locked, except into memory reserved for it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Wake, Waker};
-use std::thread::Thread;
 use std::time::Instant;
 
 use hashbrown::HashTable;
@@ -35,10 +34,12 @@ use crate::domain::DOMAIN;
 use crate::hash::hash;
 use crate::read_set::ReadSet;
 use crate::swallow::swallow;
-use crate::sync::{AtomicBool, AtomicU64, Ordering, lock};
+use crate::sync::{
+    AtomicBool, AtomicU64, IS_MODEL, Mutex, Ordering, Thread, array, const_fn, current_thread, lock, park, park_timeout,
+};
 use crate::versioned_lock::Limit;
 
-const SHARDS: usize = 64;
+const SHARDS: usize = if IS_MODEL { 2 } else { 64 };
 
 /// All who wait for a cell.
 #[derive(Debug)]
@@ -55,8 +56,10 @@ pub(crate) struct WaitTable {
 }
 
 impl WaitTable {
-    pub(crate) const fn new() -> Self {
-        Self { shards: [const { Mutex::new(HashTable::new()) }; SHARDS], last_id: AtomicU64::new(0) }
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self { shards: array!(Mutex::new(HashTable::new()); SHARDS), last_id: AtomicU64::new(0) }
+        }
     }
 
     fn shard(&self, address: usize) -> &Mutex<HashTable<Bucket>> {
@@ -201,7 +204,7 @@ impl Wake for ThreadWaker {
 impl ThreadWaker {
     /// A waker of this thread, for one wait. A wait has its own, so that another one cannot swallow its wake-up.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { thread: std::thread::current(), notified: AtomicBool::new(false) })
+        Arc::new(Self { thread: current_thread(), notified: AtomicBool::new(false) })
     }
 
     /// Sleeps until `is_over`, true, which is asked whenever woken, or until the deadline, false.
@@ -222,9 +225,9 @@ impl ThreadWaker {
                 return true;
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => std::thread::park(),
+                None => park(),
                 Some(left) if left.is_zero() => return false,
-                Some(left) => std::thread::park_timeout(left),
+                Some(left) => park_timeout(left),
             }
         }
     }
