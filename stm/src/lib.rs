@@ -144,6 +144,8 @@ mod handles;
 mod hash;
 mod hooks;
 mod local;
+#[cfg(all(test, optimist_loom))]
+mod models;
 mod participant;
 mod read_set;
 mod reader;

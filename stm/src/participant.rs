@@ -369,7 +369,7 @@ impl Registry {
         self.iter().any(|other| other.id != me.id && other.claimed.load(Ordering::Relaxed))
     }
 
-    fn claim(&self) -> &'static Participant {
+    pub(crate) fn claim(&self) -> &'static Participant {
         let free = self.iter().find(|participant| {
             // Relaxed: only a hint to save the exchange. Acquire: pairs with `disclaim` (P1).
             !participant.claimed.load(Ordering::Relaxed)
@@ -471,8 +471,13 @@ impl Drop for ReleaseAtExit {
 fn give_back(participant: &'static Participant) {
     // Destructors run by `release` may use cells, and find the participant still in place.
     participant.release();
-    CURRENT.with(|current| current.set(std::ptr::null()));
+    set_current(std::ptr::null());
     participant.disclaim();
+}
+
+fn set_current(participant: *const Participant) {
+    // Fails only in a model, for a thread that is being torn down.
+    _ = CURRENT.try_with(|current| current.set(participant));
 }
 
 /// This thread's participant.
@@ -487,7 +492,8 @@ impl Current {
     /// Finds the participant of this thread, or claims one.
     #[inline]
     pub(crate) fn get() -> Self {
-        let current = CURRENT.with(Cell::get);
+        // Fails only in a model, for a thread that is being torn down.
+        let current = CURRENT.try_with(Cell::get).unwrap_or(std::ptr::null());
         // SAFETY: null, or a participant that this thread claimed; those are never freed (P3).
         match unsafe { current.as_ref() } {
             Some(participant) => Self { participant, for_one_use: false },
@@ -497,11 +503,21 @@ impl Current {
 
     #[cold]
     fn claim() -> Self {
-        let participant = DOMAIN.registry.claim();
-        CURRENT.with(|current| current.set(participant));
+        Self::take_over(DOMAIN.registry.claim())
+    }
+
+    /// Makes a participant that has been claimed that of this thread, which has none.
+    pub(crate) fn take_over(participant: &'static Participant) -> Self {
+        set_current(participant);
         // While the thread is torn down, nothing more runs at its end.
         let for_one_use = RELEASE.try_with(|release| release.0.set(Some(participant))).is_err();
         Self { participant, for_one_use }
+    }
+
+    /// Does what the end of the thread would do.
+    #[cfg(all(test, optimist_loom))]
+    pub(crate) fn give_up() {
+        RELEASE.with(|release| release.0.take()).into_iter().for_each(give_back);
     }
 
     /// The participant, which stays this thread's for as long as `self` is there.

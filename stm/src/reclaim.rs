@@ -192,6 +192,12 @@ impl Garbage {
         self.records.grow();
     }
 
+    /// Sets so many chunks aside.
+    #[cfg(all(test, optimist_loom))]
+    pub(crate) fn warm(&mut self, chunks: usize) {
+        self.records.spare.extend((0..chunks).map(|_| Chunk::new()));
+    }
+
     /// Queues a value that nobody can newly reach. Whoever can look at it has announced a version of at most `stamp`
     /// (R2).
     pub(crate) fn retire_value(&mut self, retired: Retired, stamp: Version) {

@@ -80,7 +80,10 @@ fn atomics_come_from_the_shim_alone() {
     for source in runtime().iter().filter(|source| !source.is("sync.rs") && !source.path.contains("/sync/")) {
         for (number, line) in source.code() {
             let code = without_comment(line);
-            if ["sync::atomic", "compiler_fence", "core::sync", "AtomicCell", "loom::", "shuttle::"].iter().any(|name| code.contains(name)) {
+            if ["sync::atomic", "compiler_fence", "core::sync", "AtomicCell", "loom::", "shuttle::"]
+                .iter()
+                .any(|name| code.contains(name))
+            {
                 offenders.push(format!("{}:{number}: {line}", source.path));
             }
         }

@@ -1,17 +1,51 @@
 //! Atomics and the like from `loom`, which tries every order of the steps of a model and every value that a load may
 //! see.
 
+use std::sync::Arc;
+
 use loom::cell::UnsafeCell;
+use loom::sync::Notify;
 
 pub(crate) use loom::hint::spin_loop;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
-pub(crate) use loom::thread::{Thread, current as current_thread, park, yield_now};
+pub(crate) use loom::thread::yield_now;
+
+/// Declares what each thread has of its own.
+macro_rules! per_thread {
+    ($($(#[$attribute:meta])* static $name:ident: $type:ty = const { $value:expr };)+) => {
+        $(loom::thread_local! { $(#[$attribute])* static $name: $type = $value; })+
+    };
+}
+pub(crate) use per_thread;
 
 /// A sequentially consistent fence. The exchange before it is none to `loom`.
 pub(crate) fn fence_after_exchange() {
     // SeqCst: what the callers' fence arguments ask for.
     fence(Ordering::SeqCst);
+}
+
+/// A thread that can be unparked. That of `loom` forgets it while it waits for a lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Thread(Arc<Notify>);
+
+per_thread! {
+    static THREAD: Thread = const { Thread(Arc::new(Notify::new())) };
+}
+
+impl Thread {
+    pub(crate) fn unpark(&self) {
+        self.0.notify();
+    }
+}
+
+pub(crate) fn current_thread() -> Thread {
+    THREAD.with(Thread::clone)
+}
+
+/// Sleeps until the thread is, or has been, unparked.
+pub(crate) fn park() {
+    current_thread().0.wait();
 }
 
 /// Models have no time.
@@ -73,11 +107,3 @@ macro_rules! array {
     };
 }
 pub(crate) use array;
-
-/// Declares what each thread has of its own.
-macro_rules! per_thread {
-    ($($(#[$attribute:meta])* static $name:ident: $type:ty = const { $value:expr };)+) => {
-        $(loom::thread_local! { $(#[$attribute])* static $name: $type = $value; })+
-    };
-}
-pub(crate) use per_thread;

@@ -1,0 +1,62 @@
+//! The token against commits and against others who want it.
+
+use super::{both, check, shared};
+use crate::{TCell, atomically};
+
+/// What the holder owns cannot change before it commits.
+#[test]
+fn an_irrevocable_transaction_is_not_overtaken() {
+    check(2, || {
+        let cell = shared(TCell::new(0_u64));
+        both(
+            || {
+                atomically(|tx| {
+                    tx.irrevocable()?;
+                    let value = cell.read(tx)?;
+                    cell.write(tx, value + 1)
+                });
+            },
+            || atomically(|tx| cell.modify(tx, |value| *value += 1)),
+        );
+        assert_eq!(cell.load(), 2);
+    });
+}
+
+/// A single-cell operation waits for the owner of its cell.
+#[test]
+fn a_store_waits_for_the_owner() {
+    check(2, || {
+        let (x, y) = shared((TCell::new(0_u64), TCell::new(0_u64)));
+        both(
+            || {
+                let pair = atomically(|tx| {
+                    tx.irrevocable()?;
+                    let first = x.read(tx)?;
+                    Ok((first, x.read(tx)?, y.read(tx)?))
+                });
+                assert_eq!(pair.0, pair.1, "an owned cell changed");
+                assert!(pair.2 <= pair.1, "the cells were read at two moments");
+            },
+            || {
+                x.store(1);
+                y.store(1);
+            },
+        );
+    });
+}
+
+/// Two that want the token: one has it, the other is woken.
+#[test]
+fn the_token_passes_on() {
+    check(2, || {
+        let cell = shared(TCell::new(0_u64));
+        let add = || {
+            atomically(|tx| {
+                tx.irrevocable()?;
+                cell.modify(tx, |value| *value += 1)
+            });
+        };
+        both(add, add);
+        assert_eq!(cell.load(), 2);
+    });
+}
