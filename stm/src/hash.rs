@@ -1,8 +1,14 @@
 //! Spreading the addresses of cells, for filters and tables.
 
+use crate::sync::IS_MODEL;
+
 /// Spreads an address. Cells are at least three words apart.
 #[inline]
 pub(crate) fn hash(address: usize) -> u64 {
+    if IS_MODEL {
+        // Addresses differ from one execution of a model to the next, and all else must be the same.
+        return 0;
+    }
     // Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio. The high bits are good ones; tables take
     // the low ones, so they are mixed in.
     let product = (address as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15);
