@@ -93,6 +93,7 @@ impl RawCell {
                 return unsafe { self.walk(version) };
             }
             let word = self.load_word();
+            chaos::point();
             if self.lock.is_still(sample) {
                 return word;
             }
@@ -105,6 +106,7 @@ impl RawCell {
         // Acquire: pairs with the release in `publish`; the record is visible, and all behind it are through it.
         let mut number = RecordNumber(self.history.load(Ordering::Acquire));
         loop {
+            chaos::point();
             // SAFETY: the record was replaced by a version newer than `version`, and we pinned before, so it is kept
             // (R1, K2).
             let record = unsafe { chunk::find(number) };
