@@ -53,6 +53,9 @@ pub type Read<T> = (&'static str, fn(&TVar<T>) -> u64);
 pub type Replace<T> = (&'static str, fn(&TVar<T>, u64) -> u64);
 
 /// The ways to write a cell without looking at it.
+///
+/// # Panics
+/// They panic when the runtime stops a transaction that has no limits.
 #[must_use]
 pub fn writes<T: Value>() -> Vec<Write<T>> {
     vec![
@@ -88,6 +91,9 @@ pub fn writes<T: Value>() -> Vec<Write<T>> {
 }
 
 /// The ways to replace what a cell holds.
+///
+/// # Panics
+/// They panic when the runtime stops a transaction that has no limits.
 #[must_use]
 pub fn replaces<T: Value>() -> Vec<Replace<T>> {
     vec![
@@ -127,6 +133,9 @@ pub fn replaces<T: Value>() -> Vec<Replace<T>> {
 }
 
 /// The ways to read a cell.
+///
+/// # Panics
+/// They panic when the runtime stops a transaction that has no limits.
 #[must_use]
 pub fn reads<T: Value>() -> Vec<Read<T>> {
     vec![

@@ -120,7 +120,7 @@ fn phantom_in_a_range_that_was_empty() {
                 // The last one clears the range for the next round.
                 let mut done = done.lock().unwrap();
                 *done += 1;
-                if *done % 3 == 0 {
+                if (*done).is_multiple_of(3) {
                     let left = atomically(|tx| count(tx, &list, 101, 200, || ()));
                     assert_eq!(left, 1, "phantom: {left} transactions found the range empty and inserted into it");
                     atomically(|tx| remove(tx, &list, 101));
