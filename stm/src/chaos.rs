@@ -46,8 +46,8 @@ fn pause() {
     let choice = RANDOM.try_with(|random| random.borrow_mut().random_range(0..8192_u32)).unwrap_or(u32::MAX);
     match choice {
         0 => std::thread::sleep(Duration::from_micros(100)),
-        1..32 => std::thread::yield_now(),
-        32..256 => (0..choice).for_each(|_| std::hint::spin_loop()),
+        1..12 => std::thread::yield_now(),
+        12..256 => (0..choice).for_each(|_| std::hint::spin_loop()),
         _ => {}
     }
 }

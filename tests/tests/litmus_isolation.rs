@@ -362,3 +362,34 @@ fn read_skew_after_an_extension() {
         }
     });
 }
+
+/// An extension looks at many cells, one after the other; what changes behind it must not be taken for new and whole.
+#[test]
+fn read_skew_during_a_long_extension() {
+    litmus(|run| {
+        let cells: [TVar<u64>; 2] = std::array::from_fn(|_| TVar::new(0));
+        let busy = TVar::new(0_u64);
+        let idle: Vec<TVar<u64>> = (0..60).map(|_| TVar::new(0)).collect();
+        run.repeat(3, |turn| {
+            match turn.thread {
+                0 => atomically(|tx| cells.iter().try_for_each(|cell| cell.write(tx, turn.id()))),
+                1 => busy.store(turn.id()),
+                _ => {
+                    let (own, writes) = (TVar::new(0), turn.below(2) == 0);
+                    let [a, b] = atomically(|tx| {
+                        if writes {
+                            own.write(tx, 1)?;
+                        }
+                        let a = cells[0].read(tx)?;
+                        idle.iter().try_for_each(|cell| cell.read(tx).map(|_| ()))?;
+                        for _ in 0..3 {
+                            busy.read(tx)?;
+                        }
+                        Ok([a, cells[1].read(tx)?])
+                    });
+                    assert_eq!(a, b, "read skew: around an extension, in `a` {} and in `b` {}", who(a), who(b));
+                }
+            };
+        });
+    });
+}
