@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
+use std::thread;
 
 use optimist::{Cancel, ReadTx, Stm, TVar, TryStm, Tx, atomically, snapshot, try_atomically};
 use optimist_tests::litmus::{Run, Turn, litmus, on_threads, who};
@@ -369,11 +370,18 @@ fn read_skew_during_a_long_extension() {
     litmus(|run| {
         let cells: [TVar<u64>; 2] = std::array::from_fn(|_| TVar::new(0));
         let busy = TVar::new(0_u64);
-        let idle: Vec<TVar<u64>> = (0..60).map(|_| TVar::new(0)).collect();
+        let idle: Vec<TVar<u64>> = (0..20).map(|_| TVar::new(0)).collect();
         run.repeat(3, |turn| {
             match turn.thread {
-                0 => atomically(|tx| cells.iter().try_for_each(|cell| cell.write(tx, turn.id()))),
-                1 => busy.store(turn.id()),
+                0 => {
+                    atomically(|tx| cells.iter().try_for_each(|cell| cell.write(tx, turn.id())));
+                    // Were it never quiet, nobody could extend.
+                    (0..turn.below(4)).for_each(|_| thread::yield_now());
+                }
+                1 => {
+                    busy.store(turn.id());
+                    thread::yield_now();
+                }
                 _ => {
                     let (own, writes) = (TVar::new(0), turn.below(2) == 0);
                     let [a, b] = atomically(|tx| {
@@ -382,7 +390,8 @@ fn read_skew_during_a_long_extension() {
                         }
                         let a = cells[0].read(tx)?;
                         idle.iter().try_for_each(|cell| cell.read(tx).map(|_| ()))?;
-                        for _ in 0..3 {
+                        for _ in 0..6 {
+                            turn.dawdle();
                             busy.read(tx)?;
                         }
                         Ok([a, cells[1].read(tx)?])
