@@ -20,6 +20,7 @@
 //!   registered by then, or it is registered after the dropper held the lock of that part of the table; then V-look
 //!   sees D-drop.
 
+use crate::chaos;
 use crate::domain::DOMAIN;
 use crate::participant::Participant;
 use crate::read_set::ReadSet;
@@ -40,6 +41,7 @@ impl Watch {
         WATCHES.fetch_add(1, Ordering::Relaxed);
         // SeqCst: its partner is the fence in `last_handle_is_left`; see the fence argument.
         fence(Ordering::SeqCst);
+        chaos::point();
         Self(())
     }
 }
@@ -61,6 +63,7 @@ pub(crate) fn are_all_last_handles(reads: &ReadSet) -> bool {
 pub(crate) fn last_handle_is_left(address: usize) {
     // SeqCst: its partner is the fence in `Watch::new`; see the fence argument.
     fence_after_exchange();
+    chaos::point();
     // Relaxed: the fence orders it.
     if WATCHES.load(Ordering::Relaxed) > 0 {
         DOMAIN.waiters.wake_address(address);

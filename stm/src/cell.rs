@@ -93,6 +93,7 @@ impl RawCell {
                 return unsafe { self.walk(version) };
             }
             let word = self.load_word();
+            chaos::point();
             if self.lock.is_still(sample) {
                 return word;
             }
@@ -105,6 +106,7 @@ impl RawCell {
         // Acquire: pairs with the release in `publish`; the record is visible, and all behind it are through it.
         let mut number = RecordNumber(self.history.load(Ordering::Acquire));
         loop {
+            chaos::point();
             // SAFETY: the record was replaced by a version newer than `version`, and we pinned before, so it is kept
             // (R1, K2).
             let record = unsafe { chunk::find(number) };
@@ -397,8 +399,9 @@ impl<T: Send + Sync + 'static> TCell<T> {
 
     /// Reads the last committed value, outside of any transaction.
     ///
-    /// Linearizable with all transactions. Inside a transaction it reads beside it: neither its snapshot nor its own
-    /// writes; use [`read`](Self::read) there.
+    /// Linearizable with all transactions and with other single-cell operations; see
+    /// [the argument](crate::docs::orderings). Inside a transaction it reads beside it: neither its snapshot nor its
+    /// own writes; use [`read`](Self::read) there.
     ///
     /// # Blocks
     /// For the nanoseconds in which a commit publishes to this very cell.

@@ -51,6 +51,7 @@ impl State {
             unlock(self.writes.entries());
             return Err(Cause::Read);
         }
+        chaos::point();
         if participant.is_updating() {
             self.writes.entries().iter().for_each(|entry| participant.note_write(entry.cell.addr()));
         }
@@ -60,6 +61,7 @@ impl State {
                 if entry.locked.has_waiters() {
                     to_wake.push(entry.cell.addr());
                 }
+                chaos::point();
                 let record = garbage.retire();
                 // SAFETY: we hold the lock since `locked`, and the record was just taken.
                 let word = unsafe { entry.cell().publish(record, entry.locked, entry.word, version) };
@@ -81,6 +83,7 @@ impl State {
             let owner = Owner { participant, entry: index as u32 };
             let entry = &mut entries[index];
             let sample = entry.cell().lock.sample();
+            chaos::point();
             if sample.is_free() && entry.cell().lock.try_lock(sample, owner) {
                 entry.locked = sample;
                 continue;
@@ -112,6 +115,7 @@ impl State {
 #[cold]
 fn unlock(entries: &[Entry]) {
     for entry in entries {
+        chaos::point();
         entry.cell().lock.restore(entry.locked);
     }
 }
@@ -122,6 +126,7 @@ fn lock_slowly(cell: &RawCell, owner: Owner, holds_token: bool) -> Result<Sample
     let mut patience = Patience::default();
     loop {
         let sample = cell.lock.sample();
+        chaos::point();
         if sample.is_locked() {
             if patience.is_over() {
                 return Err(Cause::Write);
@@ -200,6 +205,7 @@ impl Aftermath {
     pub(crate) fn run(self) {
         drop(self.ticket);
         for address in self.to_wake {
+            chaos::point();
             DOMAIN.waiters.wake_address(address);
         }
         for retired in self.buried {

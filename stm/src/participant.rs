@@ -249,6 +249,7 @@ impl Participant {
         // SeqCst: the G-fence; its partner is the P-fence in `announce`.
         fence(Ordering::SeqCst);
         let oldest = DOMAIN.registry.oldest();
+        chaos::point();
         self.with_garbage(|garbage| garbage.recycle_records(oldest.for_records));
         let orphans = DOMAIN.orphans.give_back_younger(orphans, oldest.for_values);
         let mut destroyed = !orphans.is_empty();
@@ -273,6 +274,7 @@ impl Participant {
         // Whoever still looks at the value pinned before it was given up, which happened before this call; so the
         // clock read here is not older than what they announced.
         let stamp = DOMAIN.clock.now();
+        chaos::point();
         self.with_garbage(|garbage| garbage.retire_value(retired, stamp));
         if !self.is_pinned() {
             self.collect_if_due();
@@ -285,6 +287,7 @@ impl Participant {
             self.collect();
         }
         let left = self.with_garbage(Garbage::take_values);
+        chaos::point();
         if !left.is_empty() {
             DOMAIN.orphans.add(left);
         }
@@ -351,6 +354,7 @@ impl Registry {
             // Acquire: pairs with the releases in `announce`, `renounce_history` and `unpin`: what the participant
             // looked at before is done with.
             let announced = participant.pinned.load(Ordering::Acquire);
+            chaos::point();
             if announced == IDLE {
                 continue;
             }

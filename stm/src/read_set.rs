@@ -11,6 +11,7 @@
 //!   linear.
 
 use crate::cell::RawCell;
+use crate::chaos;
 use crate::versioned_lock::{Limit, Sample};
 
 /// The cells read by an attempt, with what is known of their owner.
@@ -62,13 +63,17 @@ impl ReadSet {
 
     /// Whether no cell has changed, waiting for committers that are publishing. The caller holds no lock.
     pub(crate) fn is_unchanged(&self, limit: Limit) -> bool {
-        self.iter().all(|cell| cell.lock.sample_unlocked().is_within(limit))
+        self.iter().all(|cell| {
+            chaos::point();
+            cell.lock.sample_unlocked().is_within(limit)
+        })
     }
 
     /// Whether no cell has changed; `mine` gives the sample that a lock of the caller's own replaced.
     #[inline]
     pub(crate) fn is_valid(&self, limit: Limit, mine: impl Fn(Sample) -> Option<Sample>) -> bool {
         self.iter().all(|cell| {
+            chaos::point();
             let sample = cell.lock.sample();
             sample.is_within(limit)
                 || sample.is_locked() && mine(sample).is_some_and(|replaced| replaced.is_within(limit))

@@ -7,6 +7,7 @@
 //! `or_else` is due to T. Harris, S. Marlow, S. Peyton Jones, M. Herlihy, *Composable Memory Transactions*, PPoPP
 //! 2005.
 
+use crate::chaos;
 use crate::error::{Cancel, Cause, Stm, TxError, sealed::Sealed as _};
 use crate::tx::Tx;
 use crate::write_set::Mark;
@@ -99,6 +100,7 @@ impl<'tx> Tx<'tx> {
             return result;
         }
         drop(savepoint);
+        chaos::point();
         if let Some(since) = self.state.irrevocable().filter(|_| !was_irrevocable) {
             panic!(
                 "the first branch of `or_else` retried after it had become irrevocable at {since}, so it cannot be undone; \

@@ -214,6 +214,7 @@ fn try_publish<T: Send + Sync + 'static>(
     sample: Sample,
     word: &mut Unpublished<T>,
 ) -> bool {
+    chaos::point();
     if !cell.raw.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }) {
         return false;
     }
@@ -233,6 +234,7 @@ fn try_publish<T: Send + Sync + 'static>(
         }
     });
     if sample.has_waiters() {
+        chaos::point();
         DOMAIN.waiters.wake(&cell.raw);
     }
     participant.collect_if_due();

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::chaos;
 use crate::domain::DOMAIN;
 use crate::sync::{Mutex, const_fn, lock};
 use crate::wait::{self, ThreadWaker};
@@ -186,7 +187,10 @@ impl Token {
     pub(crate) fn take(&self, priority: Priority, deadline: Option<Instant>) -> Option<Ticket> {
         let sleeper = ThreadWaker::new();
         let ticket = self.request(priority, Kind::Thread);
-        let is_granted = || ticket.claim(Waker::from(Arc::clone(&sleeper)));
+        let is_granted = || {
+            chaos::point();
+            ticket.claim(Waker::from(Arc::clone(&sleeper)))
+        };
         sleeper.sleep_until(deadline, is_granted).then_some(ticket)
     }
 
@@ -215,6 +219,7 @@ impl Token {
     pub(crate) fn wait_while_held(&self, deadline: Option<Instant>) -> bool {
         let sleeper = ThreadWaker::new();
         let onlooker = self.look_on(Waker::from(Arc::clone(&sleeper)));
+        chaos::point();
         onlooker.is_none_or(|onlooker| sleeper.sleep_until(deadline, || onlooker.is_over()))
     }
 }
@@ -251,6 +256,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        chaos::point();
         let mut queue = lock(&DOMAIN.token.0);
         if queue.holder != Some(self.id) {
             let place = queue.waiting.iter().position(|applicant| applicant.id == self.id);
@@ -266,6 +272,7 @@ impl Drop for Ticket {
         let next = queue.pass_on();
         let onlookers = std::mem::take(&mut queue.onlookers);
         drop(queue);
+        chaos::point();
         next.into_iter().chain(onlookers.into_iter().map(|(_, waker)| waker)).for_each(wait::wake);
     }
 }

@@ -282,6 +282,7 @@ impl State {
     #[inline]
     fn renounce(&mut self) {
         self.renounced = true;
+        chaos::point();
         self.participant().renounce_history();
     }
 
@@ -445,6 +446,7 @@ impl State {
         for cell in self.reads.iter() {
             loop {
                 let sample = cell.lock.sample_unlocked();
+                chaos::point();
                 if !sample.is_within(self.limit) {
                     return false;
                 }
@@ -464,6 +466,7 @@ impl State {
     /// Ends the ownership of all cells (X3).
     pub(crate) fn disown_all(&mut self) {
         for cell in self.reads.iter() {
+            chaos::point();
             // Only the holder of the token marks cells, and the attempt still is that.
             if cell.lock.sample().is_owned() {
                 cell.lock.disown();

@@ -217,8 +217,9 @@ impl<T: Send + Sync + 'static> TVar<T> {
 
     /// Reads the last committed value, outside of any transaction.
     ///
-    /// Linearizable with all transactions. Inside a transaction it reads beside it: neither its snapshot nor its own
-    /// writes; use [`read`](Self::read) there.
+    /// Linearizable with all transactions and with other single-cell operations; see
+    /// [the argument](crate::docs::orderings). Inside a transaction it reads beside it: neither its snapshot nor its
+    /// own writes; use [`read`](Self::read) there.
     ///
     /// # Blocks
     /// For the nanoseconds in which a commit publishes to this very variable.

@@ -89,6 +89,7 @@ impl WaitTable {
         waiting.addresses.dedup();
         for address in &waiting.addresses {
             let waker = waker();
+            chaos::point();
             let mut shard = lock(self.shard(*address));
             let entry = shard.entry(hash(*address), |bucket| bucket.address == *address, |bucket| hash(bucket.address));
             let bucket = entry.or_insert_with(|| Bucket { address: *address, waiters: Vec::new() });
@@ -112,6 +113,7 @@ impl WaitTable {
             let found = shard.find_entry(hash(address), |bucket| bucket.address == address);
             found.ok().map(|entry| entry.remove().0)
         };
+        chaos::point();
         bucket.into_iter().flat_map(|bucket| bucket.waiters).for_each(|(_, waker)| wake(waker));
     }
 
@@ -138,6 +140,7 @@ impl WaitTable {
 fn mark(cell: &RawCell, limit: Limit) -> bool {
     loop {
         let sample = cell.lock.add_waiter();
+        chaos::point();
         if !sample.is_locked() {
             return sample.is_within(limit);
         }
@@ -177,6 +180,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         for address in &self.addresses {
+            chaos::point();
             DOMAIN.waiters.forget(self.id, *address);
         }
     }
@@ -197,6 +201,7 @@ impl Wake for ThreadWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         // Release: what the waker did before is visible to the thread when it goes on.
         self.notified.store(true, Ordering::Release);
+        chaos::point();
         self.thread.unpark();
     }
 }
@@ -220,6 +225,7 @@ impl ThreadWaker {
     /// Sleeps until woken, true, or until the deadline, false.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) -> bool {
         loop {
+            chaos::point();
             // Acquire: pairs with the release in `wake_by_ref`.
             if self.notified.swap(false, Ordering::Acquire) {
                 return true;

@@ -17,18 +17,30 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// # Panics
 /// When it takes longer than [`PATIENCE`], and when it panics.
 pub fn without_hanging<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
+    ends_within(PATIENCE, String::new, test)
+}
+
+/// Runs `test` and returns its result; if it takes longer than `limit`, `state` is asked for what it was doing.
+///
+/// # Panics
+/// When it takes longer, and when it panics.
+pub fn ends_within<R: Send + 'static>(
+    limit: Duration,
+    state: impl FnOnce() -> String,
+    test: impl FnOnce() -> R + Send + 'static,
+) -> R {
     let (sender, result) = mpsc::channel();
     let runner = thread::spawn(move || {
         let outcome = catch_unwind(AssertUnwindSafe(test));
         _ = sender.send(outcome);
     });
-    match result.recv_timeout(PATIENCE) {
+    match result.recv_timeout(limit) {
         Ok(Ok(result)) => {
             runner.join().expect("the outcome was sent");
             result
         }
         Ok(Err(payload)) => resume_unwind(payload),
-        Err(error) => panic!("the test hangs: {error}"),
+        Err(error) => panic!("the test hangs: {error}{}", state()),
     }
 }
 

@@ -38,6 +38,22 @@
 //! its C2, which B1 acquires. So the reader sees each of its cells locked, and waits or extends, or newer with the
 //! new value: never the old value unlocked.
 //!
+//! # Single cells
+//! [`store`](crate::TVar::store), [`swap`](crate::TVar::swap) and [`update`](crate::TVar::update) are commits of one
+//! write: C1, C2, and no C3, as they lock from the very sample that they have read. [`load`](crate::TVar::load) is R1 to
+//! R3, and waits while the cell is locked; it does not look at the clock. They are linearizable, each alone and mixed
+//! with transactions, although no fence says so. In the shapes that tell memory models apart:
+//! * *Store buffering*: A stores x and loads y, B stores y and loads x. One C2 comes first, say A's. B's C2 acquires
+//!   A's C1, so B's load, which comes after it, finds x locked, and waits, or new.
+//! * *Load buffering*: R1 and R2 are Acquire, and C1 comes after them. What is loaded was stored before.
+//! * *Message passing*: W4 of the flag releases what its writer did before, and pairs with R1.
+//! * *Independent reads of independent writes*: A stores x, B stores y; let A's C2 come first. Who has seen y new
+//!   acquires by that B's C2, hence A's C1, and then finds x locked or new. So nobody sees y new and then x old. Nobody
+//!   who sees the opposite order contradicts that.
+//!
+//! Two loads are not one moment: between them others may commit. That is what [`snapshot`](crate::snapshot()) is for.
+//! The tests in `litmus_memory.rs` look for each of these.
+//!
 //! # Pinning against collecting
 //! Reader: **P1** announce a version (exchange, SeqCst), **P2** fence, **P3** sample the clock and look at cells.
 //! Collector: **G1** has replaced values before, **G2** fence, **G3** looks at all announcements (Acquire).
