@@ -6,16 +6,19 @@
 //!    is called, for a later one when the body of the attempt before has returned, since the runtime may begin an attempt
 //!    any time from then on. Its `end` is what the counter was when it was raised, after the runtime has ended the attempt:
 //!    when the next body begins, or the call has returned. So ticks are never narrower than attempts are (H2).
-//! 3. [`Recorder::history`] puts together what the workers kept, once they are done.
+//! 3. The `read_version` of an attempt is asked for when its body has returned, the `write_version` of a commit when the call
+//!    has. A `load` has neither, and a `store` has read nothing.
+//! 4. [`Recorder::history`] puts together what the workers kept, once they are done.
 //!
 //! Nothing is recorded between the begin of an attempt's body and its end but in memory of the thread, and no hooks are
 //! used, so that the runtime takes the paths it would take without us.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use optimist::introspection::last_write_version;
 use optimist::{Atomically, Snapshot, Stm, TVar, TryError, TryStm, Tx, snapshot};
 
-use super::{Attempt, BadHistory, CellId, Event, Guard, History, INITIAL, Outcome, Tick, WriteId};
+use super::{Attempt, BadHistory, CellId, Event, Guard, History, INITIAL, Outcome, Tick, Version, WriteId};
 
 mod log;
 
@@ -153,14 +156,36 @@ impl<'a> Worker<'a> {
         let result = options.try_run(|tx| {
             log.enter();
             let result = body(tx, log);
-            log.leave();
+            log.leave(tx);
             result
         });
-        log.close(match &result {
-            Ok(_) => Some(Outcome::Committed),
-            Err(TryError::Cancelled(_)) => Some(Outcome::Cancelled),
-            Err(TryError::Stopped(_)) => None,
+        log.close_call(&result);
+        result
+    }
+
+    /// Runs a transaction as a task.
+    ///
+    /// # Errors
+    /// As [`Atomically::try_run_async`].
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub async fn run_async<R, E>(
+        &mut self,
+        options: Atomically,
+        mut body: impl for<'tx> FnMut(&mut Tx<'tx>, &Log<'a>) -> TryStm<R, E>,
+    ) -> Result<R, TryError<E>> {
+        let log = &self.log;
+        log.prepare();
+        let transaction = options.try_run_async(|tx| {
+            log.enter();
+            let result = body(tx, log);
+            log.leave(tx);
+            result
         });
+        let result = transaction.await;
+        // In the same poll as the commit, so that no other task has written since.
+        log.close_call(&result);
         result
     }
 
@@ -172,8 +197,12 @@ impl<'a> Worker<'a> {
         let log = &self.log;
         log.prepare();
         log.enter();
-        let result = snapshot(|tx| body(tx, log));
-        log.close(Some(Outcome::Committed));
+        let result = snapshot(|tx| {
+            let result = body(tx, log);
+            log.note_read_version(tx);
+            result
+        });
+        log.close(Some(Outcome::Committed), None);
         result
     }
 
@@ -185,6 +214,7 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => whole(&var.load()),
             };
             log.push(Event::Read(cell, seen));
+            None
         });
     }
 
@@ -201,6 +231,7 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => var.store([id; 4]),
             }
             log.push(Event::Write(cell, id));
+            last_write_version()
         });
     }
 
@@ -217,6 +248,7 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => whole(&var.swap([id; 4])),
             };
             log.push_both(cell, seen, id);
+            last_write_version()
         });
     }
 
@@ -233,14 +265,16 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => whole(&var.update(|value| std::mem::replace(value, [id; 4]))),
             };
             log.push_both(cell, seen, id);
+            last_write_version()
         });
     }
 
-    fn alone(&mut self, operation: impl FnOnce(&Log<'a>)) {
+    /// Records an operation outside of any transaction, which returns its write version.
+    fn alone(&mut self, operation: impl FnOnce(&Log<'a>) -> Option<Version>) {
         self.log.prepare();
         self.log.enter();
-        operation(&self.log);
-        self.log.close(Some(Outcome::Committed));
+        let write_version = operation(&self.log);
+        self.log.close(Some(Outcome::Committed), write_version);
     }
 }
 

@@ -4,10 +4,11 @@
 
 use std::cell::RefCell;
 
-use optimist::{Cancel, ReadTx, Stm, Tx};
+use optimist::introspection::{last_write_version, read_version};
+use optimist::{Cancel, ReadTx, Stm, TryError, Tx};
 
 use super::{Recorder, Stored, THREADS_MAX, whole};
-use crate::history::{Attempt, CellId, Event, Outcome, Tick, WriteId};
+use crate::history::{Attempt, CellId, Event, Outcome, Tick, Version, WriteId};
 
 /// What the body of a recorded transaction reads and writes through.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ struct State {
 struct Open {
     begin: Tick,
     retried: bool,
+    read_version: Option<Version>,
     events: Vec<Event>,
 }
 
@@ -193,32 +195,57 @@ impl<'a> Log<'a> {
 
     /// At the begin of a body.
     pub(super) fn enter(&self) {
-        self.close(None);
+        self.close(None, None);
         let mut state = self.state.borrow_mut();
-        state.open = Some(Open { begin: state.floor, retried: false, events: Vec::new() });
+        state.open = Some(Open { begin: state.floor, retried: false, read_version: None, events: Vec::new() });
     }
 
     /// At the end of a body.
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, tx: &Tx<'_>) {
+        self.note_read_version(tx);
         self.state.borrow_mut().floor = self.recorder.now();
     }
 
+    /// Notes at which version the attempt has read; a body that is about to panic should do so, as it does not return.
+    pub fn note_read_version<'tx>(&self, tx: &impl ReadTx<'tx>) {
+        if let Some(open) = &mut self.state.borrow_mut().open {
+            open.read_version = Some(read_version(tx));
+        }
+    }
+
+    /// After the call that ran a transaction has returned.
+    pub(super) fn close_call<R, E>(&self, result: &Result<R, TryError<E>>) {
+        match result {
+            Ok(_) => self.close(Some(Outcome::Committed), last_write_version()),
+            Err(TryError::Cancelled(_)) => self.close(Some(Outcome::Cancelled), None),
+            Err(TryError::Stopped(_)) => self.close(None, None),
+        }
+    }
+
     /// After the end of an attempt; without an outcome, it lost or retried.
-    pub(super) fn close(&self, outcome: Option<Outcome>) {
+    pub(super) fn close(&self, outcome: Option<Outcome>, write_version: Option<Version>) {
         let mut state = self.state.borrow_mut();
-        if let Some(Open { begin, retried, events }) = state.open.take() {
+        if let Some(Open { begin, retried, read_version, events }) = state.open.take() {
             let outcome = outcome.unwrap_or(if retried { Outcome::Retried } else { Outcome::Aborted });
-            let end = Some(self.recorder.end());
-            state.attempts.push(Attempt { thread: self.thread, begin, end, outcome, events });
+            let (thread, end) = (self.thread, Some(self.recorder.end()));
+            state.attempts.push(Attempt { thread, begin, end, outcome, read_version, write_version, events });
         }
     }
 
     /// After a panic, or when the recording ends.
     fn close_unfinished(&self) {
         let mut state = self.state.borrow_mut();
-        if let Some(Open { begin, events, .. }) = state.open.take() {
-            let outcome = Outcome::Unfinished;
-            state.attempts.push(Attempt { thread: self.thread, begin, end: None, outcome, events });
+        if let Some(Open { begin, read_version, events, .. }) = state.open.take() {
+            let (thread, outcome) = (self.thread, Outcome::Unfinished);
+            state.attempts.push(Attempt {
+                thread,
+                begin,
+                end: None,
+                outcome,
+                read_version,
+                write_version: None,
+                events,
+            });
         }
     }
 }
