@@ -22,12 +22,12 @@ use super::{Attempt, BadHistory, CellId, Event, Guard, History, INITIAL, Outcome
 
 mod log;
 
-pub use log::Log;
+pub use log::{Log, id};
 
 /// What a cell that was torn is seen to hold.
 const TORN: WriteId = WriteId::MAX;
 /// Threads that may record into one history.
-const THREADS_MAX: u64 = 1 << 10;
+pub(crate) const THREADS_MAX: u64 = 1 << 10;
 
 /// Too big for a cell to hold in place; a torn one shows.
 type Boxed = [WriteId; 4];
@@ -75,16 +75,24 @@ impl Recorder {
         Self { cells, guards, ends: AtomicU64::new(0), threads: AtomicUsize::new(0) }
     }
 
+    /// Records what happens to so many cells that are somebody else's.
+    ///
+    /// Their owner pushes the events of each attempt itself, and draws the ids of its writes from the [`Log`].
+    #[must_use]
+    pub fn of_others_cells(count: usize) -> Self {
+        Self { cells: Vec::new(), guards: vec![None; count], ends: AtomicU64::new(0), threads: AtomicUsize::new(0) }
+    }
+
     /// How many cells there are, guards among them.
     #[must_use]
     pub fn cells(&self) -> usize {
-        self.cells.len()
+        self.guards.len()
     }
 
     /// The cells that are no guards.
     #[must_use]
     pub fn own_cells(&self) -> Vec<CellId> {
-        (0..self.cells.len()).filter(|cell| !self.guards.contains(&Some(*cell))).collect()
+        (0..self.cells()).filter(|cell| !self.guards.contains(&Some(*cell))).collect()
     }
 
     /// Whether a cell may be written outside of a transaction: it has no guard.
@@ -111,7 +119,7 @@ impl Recorder {
     pub fn history(&self, recorded: impl IntoIterator<Item = Vec<Attempt>>) -> Result<History, BadHistory> {
         let guards = self.guards.iter().enumerate();
         let guards = guards.filter_map(|(cell, by)| by.map(|by| Guard { cell, by })).collect();
-        History::new(self.cells.len(), guards, recorded.into_iter().flatten().collect())
+        History::new(self.cells(), guards, recorded.into_iter().flatten().collect())
     }
 
     fn now(&self) -> Tick {
@@ -133,6 +141,12 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
+    /// Where its attempts are recorded.
+    #[must_use]
+    pub fn log(&self) -> &Log<'a> {
+        &self.log
+    }
+
     /// Ends recording, and returns the attempts of this thread.
     #[must_use]
     pub fn finish(self) -> Vec<Attempt> {
@@ -270,7 +284,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Records an operation outside of any transaction, which returns its write version.
-    fn alone(&mut self, operation: impl FnOnce(&Log<'a>) -> Option<Version>) {
+    pub(crate) fn alone(&mut self, operation: impl FnOnce(&Log<'a>) -> Option<Version>) {
         self.log.prepare();
         self.log.enter();
         let write_version = operation(&self.log);

@@ -5,10 +5,16 @@
 use std::cell::RefCell;
 
 use optimist::introspection::{last_write_version, read_version};
-use optimist::{Cancel, ReadTx, Stm, TryError, Tx};
+use optimist::{Cancel, ReadTx, Stm, TryError, Tx, TxError};
 
 use super::{Recorder, Stored, THREADS_MAX, whole};
 use crate::history::{Attempt, CellId, Event, Outcome, Tick, Version, WriteId};
+
+/// The n-th id that a thread draws.
+#[must_use]
+pub fn id(thread: usize, n: u64) -> WriteId {
+    n * THREADS_MAX + thread as u64
+}
 
 /// What the body of a recorded transaction reads and writes through.
 #[derive(Debug)]
@@ -107,16 +113,25 @@ impl<'a> Log<'a> {
         tx.retry()
     }
 
+    /// Goes on if `condition` holds, as [`Tx::check`] does.
+    ///
+    /// # Errors
+    /// If `condition` is false.
+    pub fn check(&self, tx: &mut Tx<'_>, condition: bool) -> Stm<()> {
+        self.set_retried(!condition);
+        tx.check(condition)
+    }
+
     /// Chooses, as [`Tx::or_else`] does.
     ///
     /// # Errors
     /// As [`Tx::or_else`].
-    pub fn or_else<'tx, R>(
+    pub fn or_else<'tx, R, X: TxError>(
         &self,
         tx: &mut Tx<'tx>,
-        first: impl FnOnce(&mut Tx<'tx>) -> Stm<R>,
-        second: impl FnOnce(&mut Tx<'tx>) -> Stm<R>,
-    ) -> Stm<R> {
+        first: impl FnOnce(&mut Tx<'tx>) -> Result<R, X>,
+        second: impl FnOnce(&mut Tx<'tx>) -> Result<R, X>,
+    ) -> Result<R, X> {
         let mark = self.mark();
         tx.or_else(first, |tx| {
             self.undo(mark);
@@ -156,13 +171,21 @@ impl<'a> Log<'a> {
         Ok(())
     }
 
-    pub(super) fn next_id(&self) -> WriteId {
+    /// Draws an id for a write. Ids of one thread are drawn in order: see [`id`].
+    pub fn next_id(&self) -> WriteId {
         let mut state = self.state.borrow_mut();
         state.written += 1;
-        state.written * THREADS_MAX + self.thread as u64
+        id(self.thread, state.written)
     }
 
-    pub(super) fn push(&self, event: Event) {
+    /// How many ids have been drawn.
+    #[must_use]
+    pub fn drawn(&self) -> u64 {
+        self.state.borrow().written
+    }
+
+    /// Adds what the attempt did last.
+    pub fn push(&self, event: Event) {
         if let Some(open) = &mut self.state.borrow_mut().open {
             open.events.push(event);
         }

@@ -1,0 +1,78 @@
+//! Looking for programs that fail, and making one small.
+
+use std::time::{Duration, Instant};
+
+use proptest::strategy::ValueTree;
+
+use super::generate::tree;
+use super::judge::Tally;
+use super::{Program, native};
+
+/// Longer than any program takes, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How often each program of a hunt is run on threads.
+const RUNS: usize = 2;
+
+/// A program that failed.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The seed it comes from.
+    pub seed: u64,
+    /// What went wrong.
+    pub problem: String,
+}
+
+/// Runs a program alone, and then so many times on threads.
+///
+/// # Errors
+/// What is wrong, told to a human, and in which run: the one alone is number zero.
+pub fn check(program: &Program, times: usize, patience: Duration) -> Result<Tally, (usize, String)> {
+    let mut tally = native::run_alone(program).map_err(|problem| (0, format!("alone: {problem}")))?;
+    for run in 1..=times {
+        tally.add(native::run(program, patience).map_err(|problem| (run, problem))?);
+    }
+    Ok(tally)
+}
+
+/// Runs programs with the seeds from `first` on, for a while; `begin` is told the seed of each before it runs.
+///
+/// # Errors
+/// The first that fails.
+pub fn hunt(first: u64, time: Duration, mut begin: impl FnMut(u64)) -> Result<Tally, Found> {
+    let start = Instant::now();
+    let mut tally = Tally::default();
+    let mut seed = first;
+    while start.elapsed() < time {
+        begin(seed);
+        let program = tree(seed).current();
+        tally.add(check(&program, RUNS, PATIENCE).map_err(|(_, problem)| Found { seed, problem })?);
+        seed = seed.wrapping_add(1);
+    }
+    Ok(tally)
+}
+
+/// Makes the program with this seed simpler for as long as `fails` says that it still does, and returns the simplest with
+/// what it said of it; nothing if it never fails.
+pub fn simplest(
+    seed: u64,
+    time: Duration,
+    mut fails: impl FnMut(&Program) -> Option<String>,
+) -> Option<(Program, String)> {
+    let start = Instant::now();
+    let mut tree = tree(seed);
+    let program = tree.current();
+    let problem = fails(&program)?;
+    let mut best = (program, problem);
+    let mut goes_on = tree.simplify();
+    while goes_on && start.elapsed() < time {
+        let program = tree.current();
+        goes_on = match fails(&program) {
+            Some(problem) => {
+                best = (program, problem);
+                tree.simplify()
+            }
+            None => tree.complicate(),
+        };
+    }
+    Some(best)
+}
