@@ -22,8 +22,18 @@ fn pause() {
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
 
+    use crate::sync::{AtomicU64, Ordering};
+
+    static THREADS: AtomicU64 = AtomicU64::new(0);
+
+    // Each thread pauses differently, also where a test starts new ones again and again.
+    fn seed() -> u64 {
+        // Relaxed: a number of one's own is all that is asked for.
+        u64::from(std::process::id()) << 32 ^ THREADS.fetch_add(1, Ordering::Relaxed)
+    }
+
     thread_local! {
-        static RANDOM: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(std::process::id().into()));
+        static RANDOM: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(seed()));
     }
 
     // While the thread is torn down there is no chaos.

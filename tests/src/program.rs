@@ -26,6 +26,7 @@ pub mod hunt;
 pub mod judge;
 pub mod model;
 pub mod native;
+pub mod outside;
 pub mod run;
 #[cfg(test)]
 mod tests;

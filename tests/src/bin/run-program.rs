@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use optimist_tests::program::{Program, hunt};
+use optimist_tests::program::Program;
+use optimist_tests::program::hunt::{self, Effort};
 
 /// Runs programs of transactions, and judges them.
 ///
@@ -29,6 +30,9 @@ enum Command {
         /// How often it runs on threads.
         #[arg(long, default_value_t = 1000)]
         times: usize,
+        /// For how many seconds at most.
+        #[arg(long, default_value_t = 15.0)]
+        seconds: f64,
         /// After how many seconds a run hangs.
         #[arg(long, default_value_t = 20.0)]
         patience: f64,
@@ -50,7 +54,7 @@ fn read(file: &Path) -> Result<Program, String> {
     if program.cells.is_empty() { Err("a program has cells".to_string()) } else { Ok(program) }
 }
 
-fn check(file: &Path, times: usize, patience: f64) -> ExitCode {
+fn check(file: &Path, effort: Effort) -> ExitCode {
     let program = match read(file) {
         Ok(program) => program,
         Err(problem) => {
@@ -58,7 +62,7 @@ fn check(file: &Path, times: usize, patience: f64) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match hunt::check(&program, times, Duration::from_secs_f64(patience)) {
+    match hunt::check(&program, effort) {
         Ok(tally) => {
             println!("valid: {tally}");
             ExitCode::SUCCESS
@@ -72,12 +76,16 @@ fn check(file: &Path, times: usize, patience: f64) -> ExitCode {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Check { file, times, patience } => check(&file, times, patience),
+        Command::Check { file, times, seconds, patience } => {
+            let (time, patience) = (Duration::from_secs_f64(seconds), Duration::from_secs_f64(patience));
+            check(&file, Effort { times, time, patience })
+        }
         Command::Hunt { seed, seconds } => {
             let time = Duration::from_secs_f64(seconds);
             match hunt::hunt(seed, time, |seed| println!("seed {seed}")) {
                 Ok(tally) => {
                     println!("valid: {tally}");
+                    println!("tally {}", serde_json::to_string(&tally).expect("a tally is JSON"));
                     ExitCode::SUCCESS
                 }
                 Err(found) => {

@@ -22,14 +22,29 @@ pub struct Found {
     pub problem: String,
 }
 
-/// Runs a program alone, and then so many times on threads.
+/// How often and for how long a program is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// How often on threads, at most.
+    pub times: usize,
+    /// After which time it is not run once more.
+    pub time: Duration,
+    /// After which time a run hangs.
+    pub patience: Duration,
+}
+
+/// Runs a program alone, and then many times on threads.
 ///
 /// # Errors
 /// What is wrong, told to a human, and in which run: the one alone is number zero.
-pub fn check(program: &Program, times: usize, patience: Duration) -> Result<Tally, (usize, String)> {
+pub fn check(program: &Program, effort: Effort) -> Result<Tally, (usize, String)> {
+    let start = Instant::now();
     let mut tally = native::run_alone(program).map_err(|problem| (0, format!("alone: {problem}")))?;
-    for run in 1..=times {
-        tally.add(native::run(program, patience).map_err(|problem| (run, problem))?);
+    for run in 1..=effort.times {
+        if start.elapsed() > effort.time {
+            break;
+        }
+        tally.add(native::run(program, effort.patience).map_err(|problem| (run, problem))?);
     }
     Ok(tally)
 }
@@ -45,7 +60,8 @@ pub fn hunt(first: u64, time: Duration, mut begin: impl FnMut(u64)) -> Result<Ta
     while start.elapsed() < time {
         begin(seed);
         let program = tree(seed).current();
-        tally.add(check(&program, RUNS, PATIENCE).map_err(|(_, problem)| Found { seed, problem })?);
+        let effort = Effort { times: RUNS, time: PATIENCE, patience: PATIENCE };
+        tally.add(check(&program, effort).map_err(|(_, problem)| Found { seed, problem })?);
         seed = seed.wrapping_add(1);
     }
     Ok(tally)

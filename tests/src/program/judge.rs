@@ -13,13 +13,14 @@
 use std::fmt;
 
 use optimist::Limit;
+use serde::{Deserialize, Serialize};
 
 use super::model::{End, Expected, State, execute};
 use super::run::{Call, Called, Notes, Outcome, Record, World};
 use crate::history::{self, Attempt, Event, INITIAL, Version, WriteId, check};
 
 /// How often things happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Runs of programs.
     pub runs: usize,
