@@ -10,7 +10,7 @@
 //!    [`native`] those of the system, or one for all.
 //! 3. **Judge** what was recorded ([`judge`]): the history has no anomaly, the runtime's versions certify it, and all
 //!    attempts do the same again one after the other on plain memory ([`model`]), in the order of their versions.
-//! 4. **Hunt** ([`hunt`]): run many, and make the first that fails as small as can be.
+//! 4. **Hunt** ([`hunt`]): run many, and make the first that fails as small as can be ([`smaller`]).
 //!
 //! # Why every program ends
 //! * [`Op::Await`] waits for a cell to be written for the first time. A thread that is no part of the program, the
@@ -28,6 +28,7 @@ pub mod model;
 pub mod native;
 pub mod outside;
 pub mod run;
+pub mod smaller;
 #[cfg(test)]
 mod tests;
 pub mod value;

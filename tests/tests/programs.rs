@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use optimist_tests::program::generate::tree;
+use optimist_tests::program::generate::from_seed;
 use optimist_tests::program::outside::Outside;
 
 const SECONDS: f64 = 10.0;
@@ -57,7 +57,7 @@ fn reproduce() {
     let file = env::var_os("OPTIMIST_TEST_PROGRAM").map_or_else(
         || {
             let file = folder().join("sample.json");
-            let text = serde_json::to_string(&tree(1).current()).expect("a program is JSON");
+            let text = serde_json::to_string(&from_seed(1)).expect("a program is JSON");
             std::fs::write(&file, text).expect("there is room");
             file
         },

@@ -118,15 +118,20 @@ pub fn program() -> BoxedStrategy<Program> {
         .boxed()
 }
 
-/// The program with this seed, which can be made simpler.
+thread_local! {
+    // Made once, as that takes longer than to run a program.
+    static PROGRAM: BoxedStrategy<Program> = program();
+}
+
+/// The program with this seed.
 ///
 /// # Panics
 /// Never: programs are not filtered.
 #[must_use]
-pub fn tree(seed: u64) -> Box<dyn ValueTree<Value = Program>> {
+pub fn from_seed(seed: u64) -> Program {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), random);
-    program().new_tree(&mut runner).expect("programs are not filtered")
+    PROGRAM.with(|program| program.new_tree(&mut runner)).expect("programs are not filtered").current()
 }

@@ -1,17 +1,15 @@
-//! Looking for programs that fail, and making one small.
+//! Looking for programs that fail.
 
 use std::time::{Duration, Instant};
 
-use proptest::strategy::ValueTree;
-
-use super::generate::tree;
+use super::generate::from_seed;
 use super::judge::Tally;
 use super::{Program, native};
 
 /// Longer than any program takes, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often each program of a hunt is run on threads.
-const RUNS: usize = 2;
+const RUNS: usize = 4;
 
 /// A program that failed.
 #[derive(Clone, Debug)]
@@ -39,7 +37,7 @@ pub struct Effort {
 /// What is wrong, told to a human, and in which run: the one alone is number zero.
 pub fn check(program: &Program, effort: Effort) -> Result<Tally, (usize, String)> {
     let start = Instant::now();
-    let mut tally = native::run_alone(program).map_err(|problem| (0, format!("alone: {problem}")))?;
+    let mut tally = native::run_alone(program, effort.patience).map_err(|problem| (0, format!("alone: {problem}")))?;
     for run in 1..=effort.times {
         if start.elapsed() > effort.time {
             break;
@@ -59,36 +57,10 @@ pub fn hunt(first: u64, time: Duration, mut begin: impl FnMut(u64)) -> Result<Ta
     let mut seed = first;
     while start.elapsed() < time {
         begin(seed);
-        let program = tree(seed).current();
+        let program = from_seed(seed);
         let effort = Effort { times: RUNS, time: PATIENCE, patience: PATIENCE };
         tally.add(check(&program, effort).map_err(|(_, problem)| Found { seed, problem })?);
         seed = seed.wrapping_add(1);
     }
     Ok(tally)
-}
-
-/// Makes the program with this seed simpler for as long as `fails` says that it still does, and returns the simplest with
-/// what it said of it; nothing if it never fails.
-pub fn simplest(
-    seed: u64,
-    time: Duration,
-    mut fails: impl FnMut(&Program) -> Option<String>,
-) -> Option<(Program, String)> {
-    let start = Instant::now();
-    let mut tree = tree(seed);
-    let program = tree.current();
-    let problem = fails(&program)?;
-    let mut best = (program, problem);
-    let mut goes_on = tree.simplify();
-    while goes_on && start.elapsed() < time {
-        let program = tree.current();
-        goes_on = match fails(&program) {
-            Some(problem) => {
-                best = (program, problem);
-                tree.simplify()
-            }
-            None => tree.complicate(),
-        };
-    }
-    Some(best)
 }

@@ -1,4 +1,4 @@
-//! Running a program on threads of the system, or all on the calling one.
+//! Running a program on threads of the system, or all on one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,14 +32,24 @@ pub fn run(program: &Program, patience: Duration) -> Result<Tally, String> {
     conclude(world, records, false)
 }
 
-/// Runs a program on the calling thread, one step of each of its threads after the other, and judges it. What happens does
+/// Runs a program on one thread, one step of each of its threads after the other, and judges it. What happens does
 /// not depend on chance.
 ///
 /// # Errors
-/// What is wrong, told to a human.
-pub fn run_alone(program: &Program) -> Result<Tally, String> {
-    let world = Arc::new(World::new(program.clone(), None));
-    let mut threads: Vec<_> = program.threads.iter().map(|steps| (Thread::new(&world), steps.iter())).collect();
+/// What is wrong, told to a human. A thread that does not end within `patience` is left behind.
+pub fn run_alone(program: &Program, patience: Duration) -> Result<Tally, String> {
+    let (sender, done) = mpsc::channel();
+    let program = program.clone();
+    thread::spawn(move || {
+        // Who waits for it may have lost patience.
+        _ = sender.send(run_here(program));
+    });
+    done.recv_timeout(patience).unwrap_or_else(|problem| Err(format!("it does not end: {problem}")))
+}
+
+fn run_here(program: Program) -> Result<Tally, String> {
+    let world = Arc::new(World::new(program, None));
+    let mut threads: Vec<_> = world.program.threads.iter().map(|steps| (Thread::new(&world), steps.iter())).collect();
     let mut rest = true;
     while std::mem::take(&mut rest) {
         for (thread, steps) in &mut threads {

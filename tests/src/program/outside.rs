@@ -9,8 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::Program;
-use super::hunt::{PATIENCE, simplest};
+use super::generate::from_seed;
+use super::hunt::PATIENCE;
 use super::judge::Tally;
+use super::smaller::smallest;
 
 /// How often a program runs while it is made simpler, at least, if it failed at once.
 const TIMES_MIN: usize = 30;
@@ -112,7 +114,8 @@ impl Outside {
         let file = self.folder.join(format!("program-{seed}.json"));
         let mut times = TIMES_MAX;
         let mut patience = PATIENCE;
-        let found = simplest(seed, time, |program| {
+        let program = from_seed(seed);
+        let found = smallest(&program, time, |program| {
             let ended = self.check_in(&file, program, times, patience);
             if ended.is_valid {
                 return None;
@@ -127,7 +130,7 @@ impl Outside {
         });
         let (program, problem) = found.unwrap_or_else(|| {
             let problem = format!("It did not fail again in {TIMES_MAX} runs, so that it was not made simpler.");
-            (super::generate::tree(seed).current(), problem)
+            (program.clone(), problem)
         });
         write(&file, &program);
         Failure { seed, first, program, problem, file }

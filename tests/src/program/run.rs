@@ -24,7 +24,7 @@ use body::Body;
 pub use body::{Notes, OnPurpose, Side};
 
 /// How long a transaction with a time limit may take.
-const TIME_LIMIT: Duration = Duration::from_millis(2);
+const TIME_LIMIT: Duration = Duration::from_micros(400);
 
 /// Runs a closure on another thread, and waits for it.
 pub type Elsewhere = fn(&(dyn Fn() + Sync));

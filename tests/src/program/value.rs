@@ -289,3 +289,38 @@ impl Var {
         with!(self, cell => cell.update(|value| set(value, id)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_say_whose_they_are_until_they_are_torn() {
+        let census = Census::new();
+        let mut text = Text::make(7, &census);
+        assert_eq!((text.id(), text.clone().id()), (7, 7));
+        text.set(12);
+        assert_eq!(text.id(), 12);
+        text.text.push('0');
+        assert_eq!(text.id(), TORN);
+        let mut link = Link::make(7, &census);
+        link.0.counted.value = 8;
+        assert_eq!((link.id(), link.clone().id()), (TORN, TORN));
+        link.set(9);
+        assert_eq!(link.id(), 9);
+        link.0.mark.store(DEAD, Ordering::Relaxed);
+        assert_eq!(link.id(), TORN);
+        link.0.mark.store(ALIVE, Ordering::Relaxed);
+        drop((text, link));
+        assert_eq!(census.alive(), 0);
+    }
+
+    #[test]
+    fn a_slot_says_nothing_for_the_initial_value() {
+        let census = Census::new();
+        let mut slot = <Option<u32>>::make(INITIAL, &census);
+        assert_eq!((slot, slot.id()), (None, INITIAL));
+        slot.set(3);
+        assert_eq!((slot, slot.id()), (Some(3), 3));
+    }
+}
