@@ -44,6 +44,8 @@ pub struct Program {
     pub cells: Vec<Kind>,
     /// The steps of each thread.
     pub threads: Vec<Vec<Step>>,
+    /// How often each thread takes its steps, so that threads meet more often than once.
+    pub rounds: u16,
     /// How the rescue goes.
     pub rescue: Rescue,
 }

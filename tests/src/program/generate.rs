@@ -1,7 +1,7 @@
 //! Random programs.
 //!
-//! Half of the programs are of everything there is; the others dwell on plain reads and writes, whose races are the
-//! narrowest, or on waiting.
+//! Some programs are of everything there is; the others dwell on plain reads and writes, whose races are the narrowest, on
+//! waiting, or on the token.
 
 use proptest::collection::vec;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
@@ -80,6 +80,11 @@ fn waiting() -> impl Strategy<Value = Op> + Clone {
     ]
 }
 
+/// Reading and writing by those who cannot lose, in the way of others.
+fn irrevocable() -> impl Strategy<Value = Op> + Clone {
+    prop_oneof![6 => access(), 1 => Just(Op::Irrevocable)]
+}
+
 fn transaction(op: impl Strategy<Value = Op> + Clone + 'static) -> impl Strategy<Value = Transaction> + Clone {
     let plain = vec(op.clone(), 1..7).prop_map(|body| Transaction { body, ..Transaction::default() });
     let with_options = (0..4_u32, any::<bool>(), -2..3_i8, vec(op.clone(), 1..7))
@@ -111,10 +116,16 @@ fn threads(op: impl Strategy<Value = Op> + Clone + 'static) -> impl Strategy<Val
 
 /// Any program.
 pub fn program() -> BoxedStrategy<Program> {
-    let threads = prop_oneof![1 => threads(access()), 1 => threads(waiting()), 2 => threads(anything())];
+    // What may wait for a time limit is not repeated often.
+    let threads = prop_oneof![
+        2 => (threads(access()), 1..60_u16),
+        1 => (threads(waiting()), 1..20_u16),
+        1 => (threads(irrevocable()), 1..30_u16),
+        2 => (threads(anything()), 1..4_u16),
+    ];
     let rescue = (0..400_u16, any::<bool>()).prop_map(|(after_us, singly)| Rescue { after_us, singly });
     (vec(kind(), 2..=CELLS_MAX), threads, rescue)
-        .prop_map(|(cells, threads, rescue)| Program { cells, threads, rescue })
+        .prop_map(|(cells, (threads, rounds), rescue)| Program { cells, threads, rounds, rescue })
         .boxed()
 }
 

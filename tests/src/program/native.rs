@@ -49,13 +49,13 @@ pub fn run_alone(program: &Program, patience: Duration) -> Result<Tally, String>
 
 fn run_here(program: Program) -> Result<Tally, String> {
     let world = Arc::new(World::new(program, None));
-    let mut threads: Vec<_> = world.program.threads.iter().map(|steps| (Thread::new(&world), steps.iter())).collect();
-    let mut rest = true;
-    while std::mem::take(&mut rest) {
-        for (thread, steps) in &mut threads {
-            if let Some(step) = steps.next() {
-                thread.step(step);
-                rest = true;
+    let mut threads: Vec<_> = world.program.threads.iter().map(|steps| (Thread::new(&world), steps)).collect();
+    // More would be more of the same.
+    for _ in 0..world.program.rounds.min(2) {
+        let longest = world.program.threads.iter().map(Vec::len).max().unwrap_or(0);
+        for number in 0..longest {
+            for (thread, steps) in &mut threads {
+                steps.get(number).into_iter().for_each(|step| thread.step(step));
             }
         }
     }
@@ -144,7 +144,8 @@ impl Crew {
             let steps = world.program.threads.get(*number).unwrap_or(&rescue);
             // Relaxed: only told to a human.
             let begun = self.begun[*number].load(Ordering::Relaxed);
-            format!("thread {number} hangs in {:?}", begun.checked_sub(1).and_then(|last| steps.get(last)))
+            let last = begun.checked_sub(1).and_then(|last| steps.get(last % steps.len()));
+            format!("thread {number} hangs in {last:?}")
         };
         missing.iter().map(step).collect::<Vec<_>>().join("\n")
     }
@@ -165,11 +166,12 @@ impl Member {
             let mut thread = Thread::new(&world);
             let rescue = world.rescue();
             start.wait();
-            let steps = world.program.threads.get(number).unwrap_or_else(|| {
+            let own = world.program.threads.get(number);
+            let (steps, rounds) = own.map_or((&rescue, 1), |steps| (steps, usize::from(world.program.rounds)));
+            if own.is_none() {
                 pause(world.program.rescue.after_us);
-                &rescue
-            });
-            for step in steps {
+            }
+            for step in std::iter::repeat_n(steps, rounds).flatten() {
                 // Relaxed: only told to a human.
                 begun[number].fetch_add(1, Ordering::Relaxed);
                 thread.step(step);

@@ -4,6 +4,8 @@
 //! history, and as what its body returned, which is what reaches user code.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -26,6 +28,9 @@ pub use body::{Notes, OnPurpose, Side};
 /// How long a transaction with a time limit may take.
 const TIME_LIMIT: Duration = Duration::from_micros(400);
 
+/// The most rivals of a run: enough for three escalations.
+const RIVALS_MAX: usize = 75;
+
 /// Runs a closure on another thread, and waits for it.
 pub type Elsewhere = fn(&(dyn Fn() + Sync));
 
@@ -41,8 +46,10 @@ pub struct World {
     anchor: TVar<u64>,
     /// What is to be done in the middle of a transaction by somebody else; nothing if there is nobody else.
     elsewhere: Option<Elsewhere>,
-    /// What rivals did.
-    rivals: std::sync::Mutex<Vec<Record>>,
+    /// How many rivals may still come, as each is a thread of the history.
+    rivals_left: AtomicUsize,
+    /// What they did.
+    rivals: Mutex<Vec<Record>>,
 }
 
 /// What one thread, or one task, did.
@@ -104,8 +111,8 @@ impl World {
         let census = Census::new();
         let cells: Vec<Var> = program.cells.iter().map(|kind| Var::new(*kind, INITIAL, &census)).collect();
         let recorder = Recorder::of_others_cells(cells.len());
-        let rivals = std::sync::Mutex::new(Vec::new());
-        Self { program, cells, census, recorder, anchor: TVar::new(0), elsewhere, rivals }
+        let (rivals_left, rivals) = (AtomicUsize::new(RIVALS_MAX), Mutex::new(Vec::new()));
+        Self { program, cells, census, recorder, anchor: TVar::new(0), elsewhere, rivals_left, rivals }
     }
 
     /// Counts the values.
@@ -151,7 +158,9 @@ impl World {
 
     /// Writes a cell on another thread, if there is one.
     fn write_elsewhere(&self, cell: usize) {
-        if let Some(elsewhere) = self.elsewhere {
+        // Relaxed: a number to count down.
+        let left = self.rivals_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if let (Some(elsewhere), Ok(_)) = (self.elsewhere, left) {
             elsewhere(&|| {
                 let mut rival = Thread::new(self);
                 rival.step(&Step::Store(cell));

@@ -62,6 +62,11 @@ pub fn smaller_programs(program: &Program) -> Vec<Program> {
     smaller.extend(with_other(&program.threads, |steps| without_one(steps).collect()).into_iter().map(of_threads));
     let changed = with_other(&program.threads, |steps| with_other(steps, smaller_steps));
     smaller.extend(changed.into_iter().map(of_threads));
+    for rounds in [1, program.rounds / 2] {
+        if (1..program.rounds).contains(&rounds) {
+            smaller.push(Program { rounds, ..program.clone() });
+        }
+    }
     if program.cells.len() > 1 {
         smaller.extend(without_one(&program.cells).map(|cells| Program { cells, ..program.clone() }));
     }

@@ -25,7 +25,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn program(threads: Vec<Vec<Step>>) -> Program {
-    Program { cells: vec![Kind::Bits, Kind::Boxed], threads, rescue: Rescue { after_us: 0, singly: false } }
+    Program { cells: vec![Kind::Bits, Kind::Boxed], threads, rounds: 1, rescue: Rescue { after_us: 0, singly: false } }
 }
 
 fn transaction(body: Vec<Op>) -> Transaction {
