@@ -17,7 +17,7 @@
 //!   *rescue*, writes every cell once.
 //! * A transaction that may [`Op::Retry`] without another branch has a time limit.
 //! * What would be a misuse is left out: [`Op::Retry`] by an irrevocable transaction, unless a branch from before can
-//!   still be taken; and [`Op::Escalate`] by a transaction that may hold the token already.
+//!   still be taken; and rivals of a transaction that may hold the token, as they would wait for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +142,8 @@ pub enum Op {
     Irrevocable,
     /// Reads and writes a cell, and loses every attempt until it is escalated: a rival writes the cell in between.
     Escalate(Cell),
+    /// Has a rival write a cell, if this is the first attempt.
+    Rival(Cell),
     /// Registers a hook to run after the commit.
     AfterCommit,
     /// Registers a hook to run after an abort.

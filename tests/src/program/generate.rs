@@ -1,7 +1,7 @@
 //! Random programs.
 //!
 //! Some programs are of everything there is; the others dwell on plain reads and writes, whose races are the narrowest, on
-//! waiting, or on the token.
+//! parts that are undone, on waiting, or on the token.
 
 use proptest::collection::vec;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
@@ -30,6 +30,7 @@ fn access() -> impl Strategy<Value = Op> + Clone {
         1 => cell().prop_map(Op::Replace),
         1 => (cell(), cell()).prop_map(|(one, two)| Op::Exchange(one, two)),
         2 => (0..1100_u16).prop_map(Op::Pause),
+        1 => cell().prop_map(Op::Rival),
     ]
 }
 
@@ -80,6 +81,20 @@ fn waiting() -> impl Strategy<Value = Op> + Clone {
     ]
 }
 
+/// Reading and writing in parts that are undone.
+fn undone() -> impl Strategy<Value = Op> + Clone {
+    let part = vec(access(), 1..4);
+    let with = |mut part: Vec<Op>, last: Op| {
+        part.push(last);
+        part
+    };
+    prop_oneof![
+        3 => access(),
+        2 => (part.clone(), part.clone()).prop_map(move |(one, two)| Op::OrElse(with(one, Op::Retry), two)),
+        1 => part.prop_map(move |part| Op::Nested(with(part, Op::Cancel))),
+    ]
+}
+
 /// Reading and writing by those who cannot lose, in the way of others.
 fn irrevocable() -> impl Strategy<Value = Op> + Clone {
     prop_oneof![6 => access(), 1 => Just(Op::Irrevocable)]
@@ -121,6 +136,7 @@ pub fn program() -> BoxedStrategy<Program> {
         2 => (threads(access()), 1..60_u16),
         1 => (threads(waiting()), 1..20_u16),
         1 => (threads(irrevocable()), 1..30_u16),
+        2 => (threads(undone()), 1..30_u16),
         2 => (threads(anything()), 1..4_u16),
     ];
     let rescue = (0..400_u16, any::<bool>()).prop_map(|(after_us, singly)| Rescue { after_us, singly });

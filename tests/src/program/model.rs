@@ -171,7 +171,9 @@ impl Run<'_> {
                 seen.extend([ids[0], ids[1], ids[3]]);
                 self.memory.writes = true;
             }
-            Op::Await(_) | Op::Retry | Op::OrElse(..) | Op::Nested(_) | Op::Cancel | Op::Panic | Op::Pause(_) => {}
+            // Executed by `ops`, or nothing to the transaction itself.
+            Op::Await(_) | Op::Retry | Op::OrElse(..) | Op::Nested(_) | Op::Cancel | Op::Panic => {}
+            Op::Pause(_) | Op::Rival(_) => {}
         }
     }
 

@@ -77,7 +77,7 @@ fn there_are_programs_with_everything() {
             }
         }
     }
-    assert_eq!((ops.len(), steps.len(), cells.len()), (18, 8, 4));
+    assert_eq!((ops.len(), steps.len(), cells.len()), (19, 8, 4));
     assert!(threads.first() == Some(&1) && threads.last() == Some(&8), "{threads:?}");
 }
 

@@ -192,6 +192,11 @@ impl<'a, 'log, 'tx> Body<'a, 'log, 'tx> {
                 }
                 self.write(tx, cell)?;
             }
+            Op::Rival(cell) => {
+                if tx.attempt() == 1 && may_have_rivals(self.transaction) {
+                    self.world.write_elsewhere(cell);
+                }
+            }
             Op::AfterCommit => {
                 let (_, hook) = self.hook();
                 tx.after_commit(hook);
