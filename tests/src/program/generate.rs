@@ -12,16 +12,16 @@ use super::{Cell, Kind, Op, Program, Rescue, Step, Transaction};
 
 const CELLS_MAX: usize = 4;
 
-fn cell() -> impl Strategy<Value = Cell> + Clone {
+fn cell() -> std::ops::Range<Cell> {
     0..CELLS_MAX
 }
 
-fn kind() -> impl Strategy<Value = Kind> + Clone {
-    prop_oneof![Just(Kind::Bits), Just(Kind::Boxed), Just(Kind::Link), Just(Kind::Slot)]
+fn kind() -> BoxedStrategy<Kind> {
+    prop_oneof![Just(Kind::Bits), Just(Kind::Boxed), Just(Kind::Link), Just(Kind::Slot)].boxed()
 }
 
 /// Reading and writing, and pauses in between.
-fn access() -> impl Strategy<Value = Op> + Clone {
+fn access() -> BoxedStrategy<Op> {
     prop_oneof![
         6 => cell().prop_map(Op::Read),
         2 => cell().prop_map(Op::ReadRef),
@@ -32,10 +32,11 @@ fn access() -> impl Strategy<Value = Op> + Clone {
         2 => (0..1100_u16).prop_map(Op::Pause),
         1 => cell().prop_map(Op::Rival),
     ]
+    .boxed()
 }
 
 /// Whatever has no parts.
-fn simple() -> impl Strategy<Value = Op> + Clone {
+fn simple() -> BoxedStrategy<Op> {
     prop_oneof![
         30 => access(),
         2 => cell().prop_map(Op::Await),
@@ -47,6 +48,7 @@ fn simple() -> impl Strategy<Value = Op> + Clone {
         1 => Just(Op::Panic),
         1 => Just(Op::Retry),
     ]
+    .boxed()
 }
 
 fn anything() -> BoxedStrategy<Op> {
@@ -70,7 +72,7 @@ fn anything() -> BoxedStrategy<Op> {
     simple().prop_recursive(3, 24, 4, with_parts).boxed()
 }
 
-fn waiting() -> impl Strategy<Value = Op> + Clone {
+fn waiting() -> BoxedStrategy<Op> {
     prop_oneof![
         4 => access(),
         3 => cell().prop_map(Op::Await),
@@ -79,10 +81,11 @@ fn waiting() -> impl Strategy<Value = Op> + Clone {
             Op::OrElse(part.into_iter().chain([Op::Retry]).collect(), vec![Op::Await(cell)])
         }),
     ]
+    .boxed()
 }
 
 /// Reading and writing in parts that are undone.
-fn undone() -> impl Strategy<Value = Op> + Clone {
+fn undone() -> BoxedStrategy<Op> {
     let part = vec(access(), 1..4);
     let with = |mut part: Vec<Op>, last: Op| {
         part.push(last);
@@ -93,14 +96,15 @@ fn undone() -> impl Strategy<Value = Op> + Clone {
         2 => (part.clone(), part.clone()).prop_map(move |(one, two)| Op::OrElse(with(one, Op::Retry), two)),
         1 => part.prop_map(move |part| Op::Nested(with(part, Op::Cancel))),
     ]
+    .boxed()
 }
 
 /// Reading and writing by those who cannot lose, in the way of others.
-fn irrevocable() -> impl Strategy<Value = Op> + Clone {
-    prop_oneof![6 => access(), 1 => Just(Op::Irrevocable)]
+fn irrevocable() -> BoxedStrategy<Op> {
+    prop_oneof![6 => access(), 1 => Just(Op::Irrevocable)].boxed()
 }
 
-fn transaction(op: impl Strategy<Value = Op> + Clone + 'static) -> impl Strategy<Value = Transaction> + Clone {
+fn transaction(op: BoxedStrategy<Op>) -> BoxedStrategy<Transaction> {
     let plain = vec(op.clone(), 1..7).prop_map(|body| Transaction { body, ..Transaction::default() });
     let with_options = (0..4_u32, any::<bool>(), -2..3_i8, vec(op.clone(), 1..7))
         .prop_map(|(attempts_max, is_timed, priority, body)| Transaction { attempts_max, is_timed, priority, body });
@@ -108,10 +112,10 @@ fn transaction(op: impl Strategy<Value = Op> + Clone + 'static) -> impl Strategy
         let body = before.into_iter().chain([Op::Escalate(cell)]).chain(after).collect();
         Transaction { body, ..Transaction::default() }
     });
-    prop_oneof![40 => plain, 8 => with_options, 1 => escalated]
+    prop_oneof![40 => plain, 8 => with_options, 1 => escalated].boxed()
 }
 
-fn step(op: impl Strategy<Value = Op> + Clone + 'static) -> impl Strategy<Value = Step> + Clone {
+fn step(op: BoxedStrategy<Op>) -> BoxedStrategy<Step> {
     prop_oneof![
         20 => transaction(op.clone()).prop_map(Step::Run),
         2 => vec(transaction(op), 1..4).prop_map(Step::Tasks),
@@ -122,11 +126,12 @@ fn step(op: impl Strategy<Value = Op> + Clone + 'static) -> impl Strategy<Value 
         1 => cell().prop_map(Step::Update),
         1 => Just(Step::Collect),
     ]
+    .boxed()
 }
 
-fn threads(op: impl Strategy<Value = Op> + Clone + 'static) -> impl Strategy<Value = Vec<Vec<Step>>> {
+fn threads(op: BoxedStrategy<Op>) -> BoxedStrategy<Vec<Vec<Step>>> {
     let thread = vec(step(op), 1..5);
-    prop_oneof![5 => vec(thread.clone(), 1..4), 2 => vec(thread.clone(), 2..6), 1 => vec(thread, 4..9)]
+    prop_oneof![5 => vec(thread.clone(), 1..4), 2 => vec(thread.clone(), 2..6), 1 => vec(thread, 4..9)].boxed()
 }
 
 /// Any program.
