@@ -20,6 +20,8 @@ use optimist_tests::program::generate::from_seed;
 use optimist_tests::program::outside::Outside;
 
 const SECONDS: f64 = 10.0;
+/// Within this time, everything happens.
+const SECONDS_FOR_ALL: f64 = 60.0;
 const SIMPLIFY_SECONDS: f64 = 60.0;
 
 fn given<T: FromStr>(name: &str) -> Option<T> {
@@ -45,8 +47,8 @@ fn programs_do_what_they_do_one_after_the_other() {
     let tally = hunted.unwrap_or_else(|failure| panic!("{failure}"));
     println!("{tally}");
     assert!(tally.committed > 0, "{tally}");
-    // In a shorter time some of it may be missing.
-    if seconds >= SECONDS {
+    // In a shorter time, and on a busy machine, some of it may be missing.
+    if seconds >= SECONDS_FOR_ALL {
         let others = [tally.aborted, tally.cancelled, tally.retried, tally.panicked, tally.stopped, tally.escalated];
         assert!(others.iter().all(|count| *count > 0) && tally.hooks > 0, "{tally}");
     }

@@ -138,7 +138,7 @@ fn threads(op: BoxedStrategy<Op>) -> BoxedStrategy<Vec<Vec<Step>>> {
 pub fn program() -> BoxedStrategy<Program> {
     // What may wait for a time limit is not repeated often.
     let threads = prop_oneof![
-        2 => (threads(access()), 1..60_u16),
+        2 => (threads(access()), 1..40_u16),
         1 => (threads(waiting()), 1..20_u16),
         1 => (threads(irrevocable()), 1..30_u16),
         2 => (threads(undone()), 1..30_u16),

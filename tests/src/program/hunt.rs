@@ -9,7 +9,7 @@ use super::{Program, native};
 /// Longer than any program takes, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often each program of a hunt is run on threads.
-const RUNS: usize = 4;
+const RUNS: usize = 2;
 
 /// A program that failed.
 #[derive(Clone, Debug)]

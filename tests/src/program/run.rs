@@ -28,8 +28,10 @@ pub use body::{Notes, OnPurpose, Side};
 /// How long a transaction with a time limit may take.
 const TIME_LIMIT: Duration = Duration::from_micros(400);
 
-/// The most rivals of a run: enough for three escalations.
-const RIVALS_MAX: usize = 75;
+/// The most rivals of a run.
+const RIVALS_MAX: usize = 60;
+/// How many of them are kept for escalations, which take 24 each.
+const RIVALS_KEPT: usize = 48;
 
 /// Runs a closure on another thread, and waits for it.
 pub type Elsewhere = fn(&(dyn Fn() + Sync));
@@ -156,10 +158,11 @@ impl World {
         (number, &self.cells[number])
     }
 
-    /// Writes a cell on another thread, if there is one.
-    fn write_elsewhere(&self, cell: usize) {
+    /// Writes a cell on another thread, if there is one and more rivals than `kept` are left.
+    fn write_elsewhere(&self, cell: usize, kept: usize) {
         // Relaxed: a number to count down.
-        let left = self.rivals_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        let left =
+            self.rivals_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| (left > kept).then(|| left - 1));
         if let (Some(elsewhere), Ok(_)) = (self.elsewhere, left) {
             elsewhere(&|| {
                 let mut rival = Thread::new(self);

@@ -7,7 +7,7 @@ use std::thread;
 
 use optimist::{Cancel, Stm, TryStm, Tx, is_running};
 
-use super::{World, may_have_rivals};
+use super::{RIVALS_KEPT, World, may_have_rivals};
 use crate::counted::Counted;
 use crate::history::recorder::Log;
 use crate::history::{Event, INITIAL, WriteId};
@@ -188,13 +188,13 @@ impl<'a, 'log, 'tx> Body<'a, 'log, 'tx> {
             Op::Escalate(cell) => {
                 seen.push(self.read(tx, cell)?);
                 if tx.attempt() <= LOSSES && may_have_rivals(self.transaction) {
-                    self.world.write_elsewhere(cell);
+                    self.world.write_elsewhere(cell, 0);
                 }
                 self.write(tx, cell)?;
             }
             Op::Rival(cell) => {
                 if tx.attempt() == 1 && may_have_rivals(self.transaction) {
-                    self.world.write_elsewhere(cell);
+                    self.world.write_elsewhere(cell, RIVALS_KEPT);
                 }
             }
             Op::AfterCommit => {
