@@ -71,6 +71,8 @@ impl State {
             }
         });
         writes.clear_published();
+        #[cfg(feature = "introspection")]
+        participant.note_write_version(version);
         Ok(())
     }
 

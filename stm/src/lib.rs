@@ -122,6 +122,8 @@
 //! 6. **You pay for what you use.** Waiting, hooks and priorities cost a transaction nothing that does not use them.
 //!
 //! # Features
+//! * `introspection`: the module `optimist::introspection`, by which testing tools learn the versions that attempts read
+//!   and write at. Off by default, and then it costs nothing; on, a few stores for each transaction.
 //! * `serde`: `Serialize` and `Deserialize` for [`TVar`] and [`TCell`].
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -169,6 +171,8 @@ mod wait;
 mod write_set;
 
 pub mod docs;
+#[cfg(feature = "introspection")]
+pub mod introspection;
 
 pub use atomically::{Atomically, atomically, snapshot, try_atomically};
 pub use cell::TCell;

@@ -67,6 +67,9 @@ pub(crate) struct Participant {
     next: *mut Participant,
     pins: Cell<u32>,
     running: Cell<Option<&'static Location<'static>>>,
+    /// When the last transaction or operation of this thread wrote, if it did.
+    #[cfg(feature = "introspection")]
+    last_write: Cell<Option<Version>>,
     collecting: Cell<bool>,
     /// The cells that `update` edits on this thread, by address, and whether they have been written meanwhile.
     updating: RefCell<Vec<(usize, bool)>>,
@@ -88,6 +91,8 @@ impl Participant {
             next: std::ptr::null_mut(),
             pins: Cell::new(0),
             running: Cell::new(None),
+            #[cfg(feature = "introspection")]
+            last_write: Cell::new(None),
             collecting: Cell::new(false),
             updating: RefCell::new(Vec::new()),
             garbage: NonAtomic::new(Garbage::new()),
@@ -105,6 +110,19 @@ impl Participant {
     #[inline]
     pub(crate) fn running(&self) -> Option<&'static Location<'static>> {
         self.running.get()
+    }
+
+    /// Notes that a transaction or operation of this thread has written at `version`.
+    #[cfg(feature = "introspection")]
+    #[inline]
+    pub(crate) fn note_write_version(&self, version: Version) {
+        self.last_write.set(Some(version));
+    }
+
+    /// When the last transaction or operation of this thread wrote, if it did.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn last_write_version(&self) -> Option<u64> {
+        self.last_write.get().map(Version::get)
     }
 
     /// Begins an `update` of the cell at this address.
@@ -168,6 +186,8 @@ impl Participant {
     pub(crate) fn begin_transaction(&self, at: &'static Location<'static>) {
         debug_assert!(self.running.get().is_none());
         self.running.set(Some(at));
+        #[cfg(feature = "introspection")]
+        self.last_write.set(None);
         if self.pins.get() == 0 {
             self.announce(DOMAIN.clock.at_least(), 0);
         } else {

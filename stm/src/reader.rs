@@ -16,6 +16,10 @@ pub(crate) mod sealed {
 
         /// Keeps a value of at most a machine word, without drop glue, for as long as the attempt.
         fn keep<T: 'static>(&mut self, value: T) -> &'tx T;
+
+        /// The moment at which all that has been read is the state of the cells.
+        #[cfg(feature = "introspection")]
+        fn read_version(&self) -> u64;
     }
 }
 

@@ -233,6 +233,8 @@ fn try_publish<T: Send + Sync + 'static>(
             garbage.retire_value(Retired { word, destructor }, version.previous());
         }
     });
+    #[cfg(feature = "introspection")]
+    participant.note_write_version(version);
     if sample.has_waiters() {
         chaos::point();
         DOMAIN.waiters.wake(&cell.raw);

@@ -63,6 +63,11 @@ impl<'tx> Reader<'tx> for Snapshot<'tx> {
         // SAFETY: the value is kept until the snapshot ends, which is when `'tx` does.
         unsafe { &*self.state.keep(value) }
     }
+
+    #[cfg(feature = "introspection")]
+    fn read_version(&self) -> u64 {
+        self.state.read_version().get()
+    }
 }
 
 impl<'tx> ReadTx<'tx> for Snapshot<'tx> {

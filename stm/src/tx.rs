@@ -267,6 +267,11 @@ impl<'tx> Reader<'tx> for Tx<'tx> {
         // SAFETY: the value is kept until the attempt ends, which is when `'tx` does.
         unsafe { &*self.state.keep(value) }
     }
+
+    #[cfg(feature = "introspection")]
+    fn read_version(&self) -> u64 {
+        self.state.read_version().get()
+    }
 }
 
 impl<'tx> ReadTx<'tx> for Tx<'tx> {

@@ -20,6 +20,10 @@
 //! makes writers conflict which would not. Therefore recorded runs mix all three kinds of cells: blind writes without
 //! a guard take the paths of the runtime that guards would hide.
 //!
+//! # Versions
+//! Where the runtime tells its versions, they are recorded too, and checked for being such an order, and the one that everybody
+//! saw: the certificate. A file without them is checked without it.
+//!
 //! # Invariants
 //! * **H1** A write id belongs to one write, and is not [`INITIAL`].
 //! * **H2** `end` of one attempt is less than `begin` of another only if the first had ended before the second began.
@@ -33,6 +37,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod anomaly_tests;
+mod certificate;
+#[cfg(test)]
+mod certificate_tests;
 mod check;
 mod cycle;
 #[cfg(test)]
@@ -53,6 +60,9 @@ pub type CellId = usize;
 
 /// What names one write of one attempt.
 pub type WriteId = u64;
+
+/// A moment of the clock of the runtime.
+pub type Version = u64;
 
 /// A moment: how many attempts had ended by then.
 pub type Tick = u64;
@@ -100,6 +110,12 @@ pub struct Attempt {
     pub end: Option<Tick>,
     /// How it ended.
     pub outcome: Outcome,
+    /// At which version all that it read was there, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_version: Option<Version>,
+    /// At which version it wrote, if it did and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_version: Option<Version>,
     /// What it did, in order.
     pub events: Vec<Event>,
 }
@@ -161,7 +177,7 @@ impl History {
     ///
     /// # Errors
     /// [`BadHistory`] when a cell is not one of them, a write id is used twice (H1), an attempt ends before it begins
-    /// or does not end though it is not unfinished, an undo goes forward, or a cell is written without its guard.
+    /// or does not end though it is not unfinished, one that did not commit has a write version, an undo goes forward, or a cell is written without its guard.
     pub fn new(cells: usize, guards: Vec<Guard>, attempts: Vec<Attempt>) -> Result<Self, BadHistory> {
         if let Some(guard) = guards.iter().find(|guard| guard.cell.max(guard.by) >= cells || guard.cell == guard.by) {
             let problem = format!("cell {} cannot guard cell {} of {cells} cells", guard.by, guard.cell);
@@ -201,6 +217,9 @@ fn check_ticks(attempt: &Attempt) -> Result<(), String> {
         Some(_) if attempt.outcome == Outcome::Unfinished => Err("an unfinished attempt has no end".to_string()),
         None if attempt.outcome != Outcome::Unfinished => {
             Err("an attempt that is not unfinished has an end".to_string())
+        }
+        _ if attempt.write_version.is_some() && !attempt.is_committed() => {
+            Err("an attempt that did not commit has no write version".to_string())
         }
         Some(end) if end < attempt.begin => Err(format!("it ends at {end}, before it begins at {}", attempt.begin)),
         _ => Ok(()),

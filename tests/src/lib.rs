@@ -1,5 +1,5 @@
 //! What the tests of the runtime share: a watchdog, another thread to lose against, values that count themselves,
-//! the frame of the litmus tests, and a recorder and checker of histories.
+//! the frame of the litmus tests, a recorder and checker of histories, and random programs.
 //!
 //! The tests are in `tests/`, one file per promise of the runtime. They see its public interface alone.
 #![forbid(unsafe_code)]
@@ -7,6 +7,7 @@
 pub mod counted;
 pub mod history;
 pub mod litmus;
+pub mod program;
 pub mod schedule;
 pub mod waits;
 pub mod ways;

@@ -14,6 +14,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use futures::executor::block_on;
 use optimist::{Atomically, Cancel, Stm, TryStm, Tx};
 use optimist_tests::history::recorder::{Log, Ordered, Recorder, Worker};
 use optimist_tests::history::{Attempt, History, Outcome, Summary, check, json};
@@ -107,6 +108,7 @@ fn body(log: &Log<'_>, tx: &mut Tx<'_>, kind: u8, one: &[Step], two: &[Step]) ->
         }
         6 => {
             act(log, tx, one)?;
+            log.note_read_version(tx);
             // Unlike `panic!`, it prints nothing.
             resume_unwind(Box::new("on purpose"));
         }
@@ -144,7 +146,12 @@ fn run(worker: &mut Worker<'_>, recorder: &Recorder, random: &mut SmallRng) {
             // A plain transaction has no limits, so that it takes the shortest ways through the runtime.
             let options = if drawn < 13 { limited } else { Atomically::new() };
             let kind = if (7..13).contains(&drawn) { drawn - 7 } else { u8::MAX };
-            _ = worker.run(options, |tx, log| body(log, tx, kind, &one, &two));
+            let body = |tx: &mut Tx<'_>, log: &Log<'_>| body(log, tx, kind, &one, &two);
+            if random.random_range(0..4) == 0 {
+                _ = block_on(worker.run_async(options, body));
+            } else {
+                _ = worker.run(options, body);
+            }
         }
     }
 }
@@ -219,14 +226,16 @@ fn recorded_runs_have_no_anomaly() {
             (4, vec![free, free, free, free, guarded]),
             (8, vec![free, guarded, free]),
         ];
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut certified) = (Vec::new(), 0);
         for (threads, order) in rounds {
             let history = record(seed, threads, &order);
             let summary = checked(&history, seed, threads);
             println!("{threads} threads: {summary}");
             assert!(summary.committed > 0 && summary.others > 0, "{summary}");
+            certified += history.attempts().iter().filter(|attempt| attempt.write_version.is_some()).count();
             outcomes.extend(history.attempts().iter().map(|attempt| attempt.outcome));
         }
+        assert!(certified > 0, "no commit tells its version");
         outcomes
     });
     for outcome in [Outcome::Committed, Outcome::Aborted, Outcome::Cancelled, Outcome::Retried, Outcome::Unfinished] {

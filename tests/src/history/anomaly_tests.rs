@@ -18,7 +18,16 @@ fn event(text: &str) -> Event {
 
 fn at(begin: Tick, end: Tick, outcome: Outcome, events: &str) -> Attempt {
     let end = (outcome != Unfinished).then_some(end);
-    Attempt { thread: 0, begin, end, outcome, events: events.split_whitespace().map(event).collect() }
+    let (read_version, write_version) = (None, None);
+    Attempt {
+        thread: 0,
+        begin,
+        end,
+        outcome,
+        read_version,
+        write_version,
+        events: events.split_whitespace().map(event).collect(),
+    }
 }
 
 fn overlapping(outcome: Outcome, events: &str) -> Attempt {

@@ -7,10 +7,12 @@
 //!    together, are readers among the others. It implies strict serializability of those that committed.
 //! 3. If it has one, smaller graphs tell what is wrong, from the gravest on: committed transactions without real time
 //!    (not serializable), all attempts without real time (a zombie), and then each with real time.
+//! 4. If it has none, the versions of the runtime must agree with it: the [certificate](super::certificate).
 
 use std::fmt;
 
 use super::History;
+use super::certificate;
 use super::cycle::{self, Cycle};
 use super::graph::{Graph, Scope};
 use super::index::Index;
@@ -41,6 +43,12 @@ pub enum Anomaly {
     OwnWriteMissed,
     /// There is no order of the transactions, for another reason.
     OtherCycle,
+    /// Two commits have the same version.
+    VersionTwice,
+    /// An attempt saw a version that was not the newest at the moment it read or committed at.
+    NotNewest,
+    /// The order by version is not one that explains what was seen, or contradicts real time.
+    VersionOrder,
 }
 
 impl Anomaly {
@@ -59,6 +67,9 @@ impl Anomaly {
             Self::UnknownValue => "an attempt saw what nobody wrote",
             Self::OwnWriteMissed => "an attempt did not see what it had written itself",
             Self::OtherCycle => "there is no order of the transactions",
+            Self::VersionTwice => "two commits have the same version",
+            Self::NotNewest => "an attempt saw a version that was not the newest where it read or committed",
+            Self::VersionOrder => "the order by version is not one that explains what was seen",
         }
     }
 }
@@ -77,6 +88,9 @@ impl fmt::Display for Anomaly {
             Self::UnknownValue => "unknown value",
             Self::OwnWriteMissed => "own write missed",
             Self::OtherCycle => "other cycle",
+            Self::VersionTwice => "version twice",
+            Self::NotNewest => "not the newest",
+            Self::VersionOrder => "version order",
         })
     }
 }
@@ -161,6 +175,7 @@ pub fn check(history: &History) -> Result<Summary, Box<Finding>> {
     let graph = |(all_attempts, real_time)| Graph::new(&index, &versions, Scope { all_attempts, real_time });
     let everything = graph((true, true));
     if !cycle::is_in(&everything) {
+        certificate::check(&index, &versions, &everything).map_err(Box::new)?;
         return Ok(summary(&index, &versions));
     }
     let narrower = [(false, false), (true, false), (false, true)];

@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::index::Index;
-use super::{Attempt, CellId, Event, Guard, History, INITIAL, Outcome, Tick, WriteId};
+use super::{Attempt, CellId, Event, Guard, History, INITIAL, Outcome, Tick, Version, WriteId};
 
 /// Cells 0 and 1 are free, cell 3 guards cell 2.
 const CELLS: usize = 4;
@@ -24,12 +24,20 @@ pub(super) fn valid(seed: u64) -> History {
     valid_of(seed, 40)
 }
 
+/// The same without versions, so that nothing shows by them.
+pub(super) fn without_versions(history: &History) -> History {
+    let mut attempts = history.attempts().to_vec();
+    attempts.iter_mut().for_each(|attempt| (attempt.read_version, attempt.write_version) = (None, None));
+    rebuilt(attempts)
+}
+
 /// A valid history of so many attempts.
 pub(super) fn valid_of(seed: u64, attempts: usize) -> History {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut memory = HashMap::new();
     let (mut next_id, mut list, mut busy_until) = (1, Vec::new(), [0 as Tick; THREADS]);
     let mut point: Tick = 0;
+    let mut clock = 1;
     while list.len() < attempts {
         point += 2;
         let thread = random.random_range(0..THREADS);
@@ -50,11 +58,15 @@ pub(super) fn valid_of(seed: u64, attempts: usize) -> History {
         run.act();
         next_id = run.next_id;
         let (own, events) = (run.own, run.events);
-        if outcome == Outcome::Committed {
+        let read_version = Some(clock);
+        let writes = outcome == Outcome::Committed && !own.is_empty();
+        if writes {
             memory.extend(own);
+            clock += random.random_range(1..3);
         }
         let end = (outcome != Outcome::Unfinished).then_some(end);
-        list.push(Attempt { thread, begin, end, outcome, events });
+        let write_version = writes.then_some(clock);
+        list.push(Attempt { thread, begin, end, outcome, read_version, write_version, events });
     }
     rebuilt(list)
 }
@@ -138,10 +150,21 @@ pub(super) enum Fault {
     OwnWriteMissed,
     /// A cell changes under an attempt.
     ChangedRead,
+    /// Two commits have one version; from here on, only versions are wrong.
+    VersionTwice,
+    /// Two commits on one cell have each other's version.
+    VersionsSwapped,
+    /// A read version is older than what was seen.
+    ReadVersionTooOld,
+    /// A read version is as new as what replaced what was seen.
+    ReadVersionTooNew,
+    /// A commit has a newer version than what replaced something that it read.
+    WriteVersionTooNew,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 10] = [
+    /// What shows without versions.
+    pub(super) const OF_EVENTS: [Self; 10] = [
         Self::UnknownId,
         Self::DroppedWrite,
         Self::FlippedOutcome,
@@ -152,6 +175,15 @@ impl Fault {
         Self::HalfRead,
         Self::OwnWriteMissed,
         Self::ChangedRead,
+    ];
+
+    /// What shows by versions alone.
+    pub(super) const OF_VERSIONS: [Self; 5] = [
+        Self::VersionTwice,
+        Self::VersionsSwapped,
+        Self::ReadVersionTooOld,
+        Self::ReadVersionTooNew,
+        Self::WriteVersionTooNew,
     ];
 
     /// Puts the fault into a valid history, at a random place where it must be seen; nothing if there is none.
@@ -177,7 +209,9 @@ impl Fault {
                 let position = position.expect("it was written");
                 events[position] = Event::Undo(position);
             }
-            (Self::FlippedOutcome, Some(writer)) => attempts[writer].outcome = Outcome::Aborted,
+            (Self::FlippedOutcome, Some(writer)) => {
+                (attempts[writer].outcome, attempts[writer].write_version) = (Outcome::Aborted, None);
+            }
             (Self::ReaderTooEarly, Some(writer)) if attempts[writer].begin > 0 && attempts[reader].end.is_some() => {
                 let tick = attempts[writer].begin - 1;
                 (attempts[reader].begin, attempts[reader].end) = (tick, Some(tick));
@@ -222,6 +256,29 @@ impl Fault {
             (Self::ChangedRead, Some(_)) if index.left_in(reader, cell).is_none() => {
                 let Some(before) = places.seen_before(cell, version) else { return false };
                 attempts[reader].events.push(Event::Read(cell, before));
+            }
+            _ => return self.break_versions_at(places, seen, attempts),
+        }
+        true
+    }
+
+    fn break_versions_at(self, places: &Places<'_>, seen: Seen, attempts: &mut [Attempt]) -> bool {
+        let Seen { reader, cell, version } = seen;
+        let (writer, next) = (places.index.writer(version), places.next(cell, version));
+        let written = |attempt: Option<usize>| attempt.and_then(|attempt| attempts[attempt].write_version);
+        match (self, written(writer), written(next)) {
+            (Self::VersionTwice, Some(old), Some(_)) => attempts[next.expect("it wrote")].write_version = Some(old),
+            (Self::VersionsSwapped, Some(old), Some(new)) if next == Some(reader) => {
+                attempts[writer.expect("it wrote")].write_version = Some(new);
+                attempts[reader].write_version = Some(old);
+            }
+            (Self::ReadVersionTooOld, Some(old), _) => attempts[reader].read_version = Some(old - 1),
+            (Self::ReadVersionTooNew, _, Some(new)) if attempts[reader].write_version.is_none() => {
+                attempts[reader].read_version = Some(new);
+            }
+            (Self::WriteVersionTooNew, _, Some(new)) if written(Some(reader)).is_some_and(|own| own < new) => {
+                // Beyond all that there are.
+                attempts[reader].write_version = Some(Version::MAX);
             }
             _ => return false,
         }

@@ -3,7 +3,10 @@
 //! ```text
 //! {"cells":2,"guards":[]}
 //! {"thread":0,"begin":0,"end":1,"outcome":"committed","events":[{"read":[0,0]},{"write":[0,7]}]}
+//! {"thread":1,"begin":1,"end":2,"outcome":"committed","read_version":5,"write_version":6,"events":[{"write":[0,9]}]}
 //! ```
+//!
+//! The versions may be absent.
 
 use std::fmt;
 use std::io::{self, BufRead, Write};
@@ -119,11 +122,13 @@ mod tests {
         let attempt = |end: &str, outcome: &str, events: &str| {
             format!(r#"{{"thread":0,"begin":5,"end":{end},"outcome":"{outcome}","events":{events}}}"#)
         };
+        let versioned = attempt("9", "aborted", "[]").replace("\"events\"", "\"write_version\":6,\"events\"");
         let good = attempt("5", "committed", r#"[{"write":[0,7]}]"#);
         let cases = [
             (attempt("4", "committed", "[]"), "it ends at 4, before it begins at 5"),
             (attempt("null", "aborted", "[]"), "an attempt that is not unfinished has an end"),
             (attempt("9", "unfinished", "[]"), "an unfinished attempt has no end"),
+            (versioned, "an attempt that did not commit has no write version"),
             (attempt("9", "aborted", r#"[{"read":[2,0]}]"#), "event 0: there is no cell 2 among 2 cells"),
             (attempt("9", "aborted", r#"[{"write":[1,7]}]"#), "event 0: the write id 7 has been used before"),
             (attempt("9", "aborted", r#"[{"undo":1}]"#), "event 0: it cannot undo event 1, which is still to come"),

@@ -5,8 +5,8 @@
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::generate::{Fault, valid, valid_of};
-use super::{Anomaly, check};
+use super::generate::{Fault, valid, valid_of, without_versions};
+use super::{Anomaly, History, check};
 
 const CASES: u64 = 300;
 /// Each fault finds a place in at least so many of the histories.
@@ -22,8 +22,10 @@ fn seeds() -> std::ops::Range<u64> {
 fn valid_histories_are_accepted() {
     for seed in seeds() {
         let history = valid(seed);
-        if let Err(finding) = check(&history) {
-            panic!("OPTIMIST_SEED={seed}\n{}", finding.report(&history));
+        for history in [without_versions(&history), history] {
+            if let Err(finding) = check(&history) {
+                panic!("OPTIMIST_SEED={seed}\n{}", finding.report(&history));
+            }
         }
     }
 }
@@ -35,16 +37,25 @@ fn name(fault: Fault) -> Option<Anomaly> {
         Fault::FlippedOutcome => Some(Anomaly::DirtyRead),
         Fault::ReaderTooEarly => Some(Anomaly::FutureRead),
         Fault::OwnWriteMissed => Some(Anomaly::OwnWriteMissed),
+        Fault::VersionTwice => Some(Anomaly::VersionTwice),
+        Fault::ReadVersionTooNew => Some(Anomaly::NotNewest),
         _ => None,
     }
 }
 
 #[test]
 fn a_fault_anywhere_is_rejected_and_reported() {
-    let mut places = [0; Fault::ALL.len()];
+    let (with, without) = (|history| history, |history| without_versions(&history));
+    must_be_seen(&Fault::OF_EVENTS, without);
+    must_be_seen(&Fault::OF_EVENTS, with);
+    must_be_seen(&Fault::OF_VERSIONS, with);
+}
+
+fn must_be_seen(faults: &[Fault], prepared: impl Fn(History) -> History) {
+    let mut places = vec![0; faults.len()];
     for seed in seeds() {
-        let history = valid(seed);
-        for (fault, places) in Fault::ALL.into_iter().zip(&mut places) {
+        let history = prepared(valid(seed));
+        for (&fault, places) in faults.iter().zip(&mut places) {
             let Some(broken) = fault.inject(&history, &mut SmallRng::seed_from_u64(seed)) else { continue };
             *places += 1;
             let finding = match check(&broken) {
@@ -58,7 +69,7 @@ fn a_fault_anywhere_is_rejected_and_reported() {
             assert_eq!(finding.anomaly, name, "{fault:?}, OPTIMIST_SEED={seed}\n{report}");
         }
     }
-    for (fault, places) in Fault::ALL.into_iter().zip(places) {
+    for (fault, places) in faults.iter().zip(places) {
         println!("{fault:?} in {places} histories");
         assert!(places >= PLACES_MIN, "{fault:?} found a place in {places} histories only");
     }

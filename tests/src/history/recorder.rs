@@ -6,25 +6,28 @@
 //!    is called, for a later one when the body of the attempt before has returned, since the runtime may begin an attempt
 //!    any time from then on. Its `end` is what the counter was when it was raised, after the runtime has ended the attempt:
 //!    when the next body begins, or the call has returned. So ticks are never narrower than attempts are (H2).
-//! 3. [`Recorder::history`] puts together what the workers kept, once they are done.
+//! 3. The `read_version` of an attempt is asked for when its body has returned, the `write_version` of a commit when the call
+//!    has. A `load` has neither, and a `store` has read nothing.
+//! 4. [`Recorder::history`] puts together what the workers kept, once they are done.
 //!
 //! Nothing is recorded between the begin of an attempt's body and its end but in memory of the thread, and no hooks are
 //! used, so that the runtime takes the paths it would take without us.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use optimist::introspection::last_write_version;
 use optimist::{Atomically, Snapshot, Stm, TVar, TryError, TryStm, Tx, snapshot};
 
-use super::{Attempt, BadHistory, CellId, Event, Guard, History, INITIAL, Outcome, Tick, WriteId};
+use super::{Attempt, BadHistory, CellId, Event, Guard, History, INITIAL, Outcome, Tick, Version, WriteId};
 
 mod log;
 
-pub use log::Log;
+pub use log::{Log, id};
 
 /// What a cell that was torn is seen to hold.
 const TORN: WriteId = WriteId::MAX;
 /// Threads that may record into one history.
-const THREADS_MAX: u64 = 1 << 10;
+pub(crate) const THREADS_MAX: u64 = 1 << 10;
 
 /// Too big for a cell to hold in place; a torn one shows.
 type Boxed = [WriteId; 4];
@@ -72,16 +75,24 @@ impl Recorder {
         Self { cells, guards, ends: AtomicU64::new(0), threads: AtomicUsize::new(0) }
     }
 
+    /// Records what happens to so many cells that are somebody else's.
+    ///
+    /// Their owner pushes the events of each attempt itself, and draws the ids of its writes from the [`Log`].
+    #[must_use]
+    pub fn of_others_cells(count: usize) -> Self {
+        Self { cells: Vec::new(), guards: vec![None; count], ends: AtomicU64::new(0), threads: AtomicUsize::new(0) }
+    }
+
     /// How many cells there are, guards among them.
     #[must_use]
     pub fn cells(&self) -> usize {
-        self.cells.len()
+        self.guards.len()
     }
 
     /// The cells that are no guards.
     #[must_use]
     pub fn own_cells(&self) -> Vec<CellId> {
-        (0..self.cells.len()).filter(|cell| !self.guards.contains(&Some(*cell))).collect()
+        (0..self.cells()).filter(|cell| !self.guards.contains(&Some(*cell))).collect()
     }
 
     /// Whether a cell may be written outside of a transaction: it has no guard.
@@ -108,7 +119,7 @@ impl Recorder {
     pub fn history(&self, recorded: impl IntoIterator<Item = Vec<Attempt>>) -> Result<History, BadHistory> {
         let guards = self.guards.iter().enumerate();
         let guards = guards.filter_map(|(cell, by)| by.map(|by| Guard { cell, by })).collect();
-        History::new(self.cells.len(), guards, recorded.into_iter().flatten().collect())
+        History::new(self.cells(), guards, recorded.into_iter().flatten().collect())
     }
 
     fn now(&self) -> Tick {
@@ -130,6 +141,12 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
+    /// Where its attempts are recorded.
+    #[must_use]
+    pub fn log(&self) -> &Log<'a> {
+        &self.log
+    }
+
     /// Ends recording, and returns the attempts of this thread.
     #[must_use]
     pub fn finish(self) -> Vec<Attempt> {
@@ -153,14 +170,36 @@ impl<'a> Worker<'a> {
         let result = options.try_run(|tx| {
             log.enter();
             let result = body(tx, log);
-            log.leave();
+            log.leave(tx);
             result
         });
-        log.close(match &result {
-            Ok(_) => Some(Outcome::Committed),
-            Err(TryError::Cancelled(_)) => Some(Outcome::Cancelled),
-            Err(TryError::Stopped(_)) => None,
+        log.close_call(&result);
+        result
+    }
+
+    /// Runs a transaction as a task.
+    ///
+    /// # Errors
+    /// As [`Atomically::try_run_async`].
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub async fn run_async<R, E>(
+        &mut self,
+        options: Atomically,
+        mut body: impl for<'tx> FnMut(&mut Tx<'tx>, &Log<'a>) -> TryStm<R, E>,
+    ) -> Result<R, TryError<E>> {
+        let log = &self.log;
+        log.prepare();
+        let transaction = options.try_run_async(|tx| {
+            log.enter();
+            let result = body(tx, log);
+            log.leave(tx);
+            result
         });
+        let result = transaction.await;
+        // In the same poll as the commit, so that no other task has written since.
+        log.close_call(&result);
         result
     }
 
@@ -172,8 +211,12 @@ impl<'a> Worker<'a> {
         let log = &self.log;
         log.prepare();
         log.enter();
-        let result = snapshot(|tx| body(tx, log));
-        log.close(Some(Outcome::Committed));
+        let result = snapshot(|tx| {
+            let result = body(tx, log);
+            log.note_read_version(tx);
+            result
+        });
+        log.close(Some(Outcome::Committed), None);
         result
     }
 
@@ -185,6 +228,7 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => whole(&var.load()),
             };
             log.push(Event::Read(cell, seen));
+            None
         });
     }
 
@@ -201,6 +245,7 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => var.store([id; 4]),
             }
             log.push(Event::Write(cell, id));
+            last_write_version()
         });
     }
 
@@ -217,6 +262,7 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => whole(&var.swap([id; 4])),
             };
             log.push_both(cell, seen, id);
+            last_write_version()
         });
     }
 
@@ -233,14 +279,16 @@ impl<'a> Worker<'a> {
                 Stored::Boxed(var) => whole(&var.update(|value| std::mem::replace(value, [id; 4]))),
             };
             log.push_both(cell, seen, id);
+            last_write_version()
         });
     }
 
-    fn alone(&mut self, operation: impl FnOnce(&Log<'a>)) {
+    /// Records an operation outside of any transaction, which returns its write version.
+    pub(crate) fn alone(&mut self, operation: impl FnOnce(&Log<'a>) -> Option<Version>) {
         self.log.prepare();
         self.log.enter();
-        operation(&self.log);
-        self.log.close(Some(Outcome::Committed));
+        let write_version = operation(&self.log);
+        self.log.close(Some(Outcome::Committed), write_version);
     }
 }
 

@@ -52,7 +52,10 @@ impl Finding {
         };
         let end = attempt.end.map_or_else(|| "?".to_string(), |end| end.to_string());
         let (name, thread, begin) = (self.name(member), attempt.thread, attempt.begin);
-        let mut text = format!("{name} (line {}, thread {thread}, ticks {begin} to {end}) {outcome}: ", member + 2);
+        let versions = [("read", attempt.read_version), ("wrote", attempt.write_version)];
+        let versions = versions.map(|(verb, at)| at.map_or_else(String::new, |at| format!(", {verb} at version {at}")));
+        let (line, versions) = (member + 2, versions.concat());
+        let mut text = format!("{name} (line {line}, thread {thread}, ticks {begin} to {end}{versions}) {outcome}: ");
         let events: Vec<String> = attempt.events.iter().take(EVENTS_MAX).map(event).collect();
         text.push_str(&events.join(", "));
         if events.is_empty() {

@@ -4,10 +4,17 @@
 
 use std::cell::RefCell;
 
-use optimist::{Cancel, ReadTx, Stm, Tx};
+use optimist::introspection::{last_write_version, read_version};
+use optimist::{Cancel, ReadTx, Stm, TryError, Tx, TxError};
 
 use super::{Recorder, Stored, THREADS_MAX, whole};
-use crate::history::{Attempt, CellId, Event, Outcome, Tick, WriteId};
+use crate::history::{Attempt, CellId, Event, Outcome, Tick, Version, WriteId};
+
+/// The n-th id that a thread draws.
+#[must_use]
+pub fn id(thread: usize, n: u64) -> WriteId {
+    n * THREADS_MAX + thread as u64
+}
 
 /// What the body of a recorded transaction reads and writes through.
 #[derive(Debug)]
@@ -30,6 +37,7 @@ struct State {
 struct Open {
     begin: Tick,
     retried: bool,
+    read_version: Option<Version>,
     events: Vec<Event>,
 }
 
@@ -105,16 +113,25 @@ impl<'a> Log<'a> {
         tx.retry()
     }
 
+    /// Goes on if `condition` holds, as [`Tx::check`] does.
+    ///
+    /// # Errors
+    /// If `condition` is false.
+    pub fn check(&self, tx: &mut Tx<'_>, condition: bool) -> Stm<()> {
+        self.set_retried(!condition);
+        tx.check(condition)
+    }
+
     /// Chooses, as [`Tx::or_else`] does.
     ///
     /// # Errors
     /// As [`Tx::or_else`].
-    pub fn or_else<'tx, R>(
+    pub fn or_else<'tx, R, X: TxError>(
         &self,
         tx: &mut Tx<'tx>,
-        first: impl FnOnce(&mut Tx<'tx>) -> Stm<R>,
-        second: impl FnOnce(&mut Tx<'tx>) -> Stm<R>,
-    ) -> Stm<R> {
+        first: impl FnOnce(&mut Tx<'tx>) -> Result<R, X>,
+        second: impl FnOnce(&mut Tx<'tx>) -> Result<R, X>,
+    ) -> Result<R, X> {
         let mark = self.mark();
         tx.or_else(first, |tx| {
             self.undo(mark);
@@ -154,13 +171,21 @@ impl<'a> Log<'a> {
         Ok(())
     }
 
-    pub(super) fn next_id(&self) -> WriteId {
+    /// Draws an id for a write. Ids of one thread are drawn in order: see [`id`].
+    pub fn next_id(&self) -> WriteId {
         let mut state = self.state.borrow_mut();
         state.written += 1;
-        state.written * THREADS_MAX + self.thread as u64
+        id(self.thread, state.written)
     }
 
-    pub(super) fn push(&self, event: Event) {
+    /// How many ids have been drawn.
+    #[must_use]
+    pub fn drawn(&self) -> u64 {
+        self.state.borrow().written
+    }
+
+    /// Adds what the attempt did last.
+    pub fn push(&self, event: Event) {
         if let Some(open) = &mut self.state.borrow_mut().open {
             open.events.push(event);
         }
@@ -193,32 +218,57 @@ impl<'a> Log<'a> {
 
     /// At the begin of a body.
     pub(super) fn enter(&self) {
-        self.close(None);
+        self.close(None, None);
         let mut state = self.state.borrow_mut();
-        state.open = Some(Open { begin: state.floor, retried: false, events: Vec::new() });
+        state.open = Some(Open { begin: state.floor, retried: false, read_version: None, events: Vec::new() });
     }
 
     /// At the end of a body.
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, tx: &Tx<'_>) {
+        self.note_read_version(tx);
         self.state.borrow_mut().floor = self.recorder.now();
     }
 
+    /// Notes at which version the attempt has read; a body that is about to panic should do so, as it does not return.
+    pub fn note_read_version<'tx>(&self, tx: &impl ReadTx<'tx>) {
+        if let Some(open) = &mut self.state.borrow_mut().open {
+            open.read_version = Some(read_version(tx));
+        }
+    }
+
+    /// After the call that ran a transaction has returned.
+    pub(super) fn close_call<R, E>(&self, result: &Result<R, TryError<E>>) {
+        match result {
+            Ok(_) => self.close(Some(Outcome::Committed), last_write_version()),
+            Err(TryError::Cancelled(_)) => self.close(Some(Outcome::Cancelled), None),
+            Err(TryError::Stopped(_)) => self.close(None, None),
+        }
+    }
+
     /// After the end of an attempt; without an outcome, it lost or retried.
-    pub(super) fn close(&self, outcome: Option<Outcome>) {
+    pub(super) fn close(&self, outcome: Option<Outcome>, write_version: Option<Version>) {
         let mut state = self.state.borrow_mut();
-        if let Some(Open { begin, retried, events }) = state.open.take() {
+        if let Some(Open { begin, retried, read_version, events }) = state.open.take() {
             let outcome = outcome.unwrap_or(if retried { Outcome::Retried } else { Outcome::Aborted });
-            let end = Some(self.recorder.end());
-            state.attempts.push(Attempt { thread: self.thread, begin, end, outcome, events });
+            let (thread, end) = (self.thread, Some(self.recorder.end()));
+            state.attempts.push(Attempt { thread, begin, end, outcome, read_version, write_version, events });
         }
     }
 
     /// After a panic, or when the recording ends.
     fn close_unfinished(&self) {
         let mut state = self.state.borrow_mut();
-        if let Some(Open { begin, events, .. }) = state.open.take() {
-            let outcome = Outcome::Unfinished;
-            state.attempts.push(Attempt { thread: self.thread, begin, end: None, outcome, events });
+        if let Some(Open { begin, read_version, events, .. }) = state.open.take() {
+            let (thread, outcome) = (self.thread, Outcome::Unfinished);
+            state.attempts.push(Attempt {
+                thread,
+                begin,
+                end: None,
+                outcome,
+                read_version,
+                write_version: None,
+                events,
+            });
         }
     }
 }
