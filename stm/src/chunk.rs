@@ -21,8 +21,12 @@ use crate::sync::{AtomicPtr, IS_MODEL, Mutex, Ordering, array, const_fn, drop_bo
 
 // A model has few records, and reuses them soon.
 const PLACE_BITS: u32 = if IS_MODEL { 0 } else { 6 };
-const LEVEL_BITS: u32 = if IS_MODEL { 3 } else { 12 };
-const TOP_BITS: u32 = if IS_MODEL { 1 } else { u32::BITS - PLACE_BITS - LEVEL_BITS };
+const LEVEL_BITS: u32 = match () {
+    () if cfg!(optimist_loom) => 3,
+    () if cfg!(optimist_shuttle) => 6,
+    () => 12,
+};
+const TOP_BITS: u32 = if IS_MODEL { LEVEL_BITS } else { u32::BITS - PLACE_BITS - LEVEL_BITS };
 const CHUNKS: u32 = 1 << (TOP_BITS + LEVEL_BITS);
 
 /// The number of a record; zero for none.

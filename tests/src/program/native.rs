@@ -75,7 +75,13 @@ fn elsewhere(step: &(dyn Fn() + Sync)) {
 }
 
 /// Judges what was recorded, and then whether all values have been dropped.
-fn conclude(world: Arc<World>, mut records: Vec<Record>, is_alone: bool) -> Result<Tally, String> {
+///
+/// # Errors
+/// What is wrong, told to a human.
+///
+/// # Panics
+/// When the last look at the cells leaves no record.
+pub fn conclude(world: Arc<World>, mut records: Vec<Record>, is_alone: bool) -> Result<Tally, String> {
     records.extend(world.take_rivals());
     let last = done_by(&world, &world.last_look()).pop().expect("a thread has a record");
     let tally = judge(&world, &records, &last, is_alone)?;
