@@ -28,10 +28,33 @@ pub(crate) struct Entry {
     pub(crate) destructor: Option<Destructor>,
     /// The sample that the attempt's lock replaced, while it holds one.
     pub(crate) locked: Sample,
-    level: u64,
-    /// Whether a reference to the buffered value has been handed out.
-    lent: bool,
+    standing: Standing,
 }
+
+/// The level at which a word was buffered, and in the lowest bit whether a reference to its value has been handed out.
+#[derive(Clone, Copy, Debug)]
+struct Standing(u64);
+
+impl Standing {
+    #[inline]
+    fn at(level: u64) -> Self {
+        Self(level << 1)
+    }
+
+    fn level(self) -> u64 {
+        self.0 >> 1
+    }
+
+    fn is_lent(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    fn lent(self) -> Self {
+        Self(self.0 | 1)
+    }
+}
+
+const _: () = assert!(size_of::<Entry>() == 5 * size_of::<usize>(), "a commit goes through all entries");
 
 impl Entry {
     /// The cell to write.
@@ -46,8 +69,7 @@ impl Entry {
 struct Undo {
     index: usize,
     word: Word,
-    level: u64,
-    lent: bool,
+    standing: Standing,
 }
 
 /// How far the write set had got.
@@ -136,27 +158,47 @@ impl WriteSet {
     /// The word buffered for `cell`, to be lent out until the attempt ends.
     pub(crate) fn lend(&mut self, cell: &RawCell) -> Option<Word> {
         let index = self.position(cell)?;
-        self.entries[index].lent = true;
-        Some(self.entries[index].word)
+        let entry = &mut self.entries[index];
+        entry.standing = entry.standing.lent();
+        Some(entry.word)
     }
 
     /// The word buffered for `cell`, if its value may be edited in place.
     pub(crate) fn editable(&self, cell: &RawCell) -> Option<Word> {
         let entry = &self.entries[self.position(cell)?];
-        (!entry.lent && entry.level >= self.level).then_some(entry.word)
+        (!entry.standing.is_lent() && entry.standing.level() >= self.level).then_some(entry.word)
     }
 
     /// Adds an entry for a cell that has none.
     #[inline]
     pub(crate) fn push(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
         self.filter |= filter_bit(cell);
-        self.entries.push(Entry { cell, word, destructor, locked: Sample::NONE, level: self.level, lent: false });
+        if self.entries.len() >= self.entries.capacity().min(Self::SCANNED) {
+            self.push_to_large(cell, word, destructor);
+            return;
+        }
+        self.push_entry(cell, word, destructor);
+    }
+
+    #[inline(always)]
+    fn push_entry(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
+        let standing = Standing::at(self.level);
+        self.entries.push(Entry { cell, word, destructor, locked: Sample::NONE, standing });
+    }
+
+    /// Adds an entry where there is no room, or an index.
+    #[cold]
+    #[inline(never)]
+    fn push_to_large(&mut self, cell: &RawCell, word: Word, destructor: Option<Destructor>) {
+        if self.entries.capacity() < Self::SCANNED {
+            self.entries.reserve(Self::SCANNED);
+        }
+        self.push_entry(cell, word, destructor);
         if self.entries.len() > Self::SCANNED {
             self.add_to_index();
         }
     }
 
-    #[cold]
     fn add_to_index(&mut self) {
         let Self { entries, index, .. } = self;
         let rehash = |index: &u32| hash(entries[*index as usize].cell.addr());
@@ -172,13 +214,12 @@ impl WriteSet {
         let Some(index) = self.position(cell) else { return false };
         let entry = &mut self.entries[index];
         let old = std::mem::replace(&mut entry.word, word);
-        if entry.level < self.level {
-            self.undo.push(Undo { index, word: old, level: entry.level, lent: entry.lent });
+        if entry.standing.level() < self.level {
+            self.undo.push(Undo { index, word: old, standing: entry.standing });
         } else if let Some(destructor) = entry.destructor {
             self.graveyard.push(Retired { word: old, destructor });
         }
-        entry.level = self.level;
-        entry.lent = false;
+        entry.standing = Standing::at(self.level);
         true
     }
 
@@ -208,8 +249,7 @@ impl WriteSet {
         for undo in undo.drain(mark.undo..).rev() {
             let entry = &mut entries[undo.index];
             let newer = std::mem::replace(&mut entry.word, undo.word);
-            entry.level = undo.level;
-            entry.lent = undo.lent;
+            entry.standing = undo.standing;
             if let Some(destructor) = entry.destructor {
                 graveyard.push(Retired { word: newer, destructor });
             }
