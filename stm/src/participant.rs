@@ -29,12 +29,13 @@
 //!   alone.
 //! * **P2** While pinned, the announced version does not grow: references handed out stay valid until the unpin.
 //! * **P3** A participant is never freed.
+//! * **P4** `updating` is the list of the calls of `update` that this thread is in the middle of, each on its stack.
 //!
 //! The announcement of a version rather than an epoch follows the idea of *version-based reclamation*: G. Sheffi,
 //! M. Herlihy, E. Petrank, *VBR: Version Based Reclamation*, SPAA 2021, and the quiescence of epoch
 //! reclamation: K. Fraser, *Practical lock-freedom*, 2004.
 
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, UnsafeCell};
 use std::panic::Location;
 use std::ptr::NonNull;
 
@@ -57,6 +58,16 @@ const IDLE: u64 = u64::MAX;
 /// Set in an announcement by a thread that will not walk into the past: it needs values kept, but not words.
 const PRESENT: u64 = 1;
 
+/// A call of `update` whose closure runs.
+#[derive(Debug)]
+struct Update {
+    /// The cell.
+    address: usize,
+    /// Whether the thread has written the cell meanwhile.
+    is_written: Cell<bool>,
+    outer: *const Update,
+}
+
 /// What one thread owns.
 #[derive(Debug)]
 pub(crate) struct Participant {
@@ -71,8 +82,8 @@ pub(crate) struct Participant {
     #[cfg(feature = "introspection")]
     last_write: Cell<Option<Version>>,
     collecting: Cell<bool>,
-    /// The cells that `update` edits on this thread, by address, and whether they have been written meanwhile.
-    updating: RefCell<Vec<(usize, bool)>>,
+    /// The innermost `update` whose closure runs on this thread.
+    updating: Cell<*const Update>,
     garbage: NonAtomic<Garbage>,
     transaction: UnsafeCell<State>,
 }
@@ -94,7 +105,7 @@ impl Participant {
             #[cfg(feature = "introspection")]
             last_write: Cell::new(None),
             collecting: Cell::new(false),
-            updating: RefCell::new(Vec::new()),
+            updating: Cell::new(std::ptr::null()),
             garbage: NonAtomic::new(Garbage::new()),
             transaction: UnsafeCell::new(State::new()),
         }
@@ -125,29 +136,44 @@ impl Participant {
         self.last_write.get().map(Version::get)
     }
 
-    /// Begins an `update` of the cell at this address.
+    /// Runs the closure of an `update` of the cell at `address`, and says whether this thread has written the cell
+    /// meanwhile.
     #[inline]
-    pub(crate) fn begin_update(&self, address: usize) {
-        self.updating.borrow_mut().push((address, false));
+    pub(crate) fn while_updating<R>(&self, address: usize, edit: impl FnOnce() -> R) -> (R, bool) {
+        /// Takes the update off the list, also when its closure panics.
+        struct End<'a>(&'a Cell<*const Update>, *const Update);
+
+        impl Drop for End<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+
+        let update = Update { address, is_written: Cell::new(false), outer: self.updating.get() };
+        self.updating.set(&raw const update);
+        let end = End(&self.updating, update.outer);
+        let result = edit();
+        drop(end);
+        (result, update.is_written.get())
     }
 
-    /// Ends the last `update` begun, and says whether this thread has written its cell meanwhile.
-    #[inline]
-    pub(crate) fn end_update(&self) -> bool {
-        self.updating.borrow_mut().pop().is_some_and(|(_, written)| written)
-    }
-
-    /// Whether an `update` has begun and not ended.
+    /// Whether the closure of an `update` runs.
     #[inline]
     pub(crate) fn is_updating(&self) -> bool {
-        !self.updating.borrow().is_empty()
+        !self.updating.get().is_null()
     }
 
     /// Notes that this thread writes the cell at this address.
     #[cold]
     pub(crate) fn note_write(&self, address: usize) {
-        for (updating, written) in self.updating.borrow_mut().iter_mut() {
-            *written |= *updating == address;
+        let mut next = self.updating.get();
+        // SAFETY: null, or an update that this thread is in the middle of (P4).
+        while let Some(update) = unsafe { next.as_ref() } {
+            if update.address == address {
+                update.is_written.set(true);
+            }
+            next = update.outer;
         }
     }
 

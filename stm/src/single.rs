@@ -85,9 +85,8 @@ pub(crate) fn update<T: Clone + Send + Sync + 'static, R>(cell: &TCell<T>, mut c
         loop {
             // SAFETY: the word is this cell's (S1), and kept alive during the call.
             let (sample, mut value) = read_free(participant, cell, |word| unsafe { storage::clone::<T>(word) });
-            let editing = Editing::begin(participant, cell);
-            let result = change(&mut value);
-            let wrote_itself = editing.end();
+            let address = std::ptr::from_ref(&cell.raw).addr();
+            let (result, wrote_itself) = participant.while_updating(address, || change(&mut value));
             if try_publish(participant, cell, sample, &mut Unpublished::new(value)) {
                 return result;
             }
@@ -97,31 +96,6 @@ pub(crate) fn update<T: Clone + Send + Sync + 'static, R>(cell: &TCell<T>, mut c
             patience.wait();
         }
     })
-}
-
-/// An `update` whose closure runs; it ends also by a panic.
-struct Editing<'a>(&'a Participant);
-
-impl<'a> Editing<'a> {
-    #[inline]
-    fn begin<T: 'static>(participant: &'a Participant, cell: &TCell<T>) -> Self {
-        participant.begin_update(std::ptr::from_ref(&cell.raw).addr());
-        Self(participant)
-    }
-
-    /// Whether the closure wrote the cell that it was to edit.
-    #[inline]
-    fn end(self) -> bool {
-        let written = self.0.end_update();
-        std::mem::forget(self);
-        written
-    }
-}
-
-impl Drop for Editing<'_> {
-    fn drop(&mut self) {
-        self.0.end_update();
-    }
 }
 
 /// A word that has been made but not yet given to a cell; destroyed if it never is (U2).
