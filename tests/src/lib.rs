@@ -1,5 +1,6 @@
 //! What the tests of the runtime share: a watchdog, another thread to lose against, values that count themselves,
-//! and a recorder and checker of histories.
+//! a recorder and checker of histories,
+//! and a soak of everything at once.
 //!
 //! The tests are in `tests/`, one file per promise of the runtime. They see its public interface alone.
 #![forbid(unsafe_code)]
@@ -7,3 +8,4 @@
 pub mod counted;
 pub mod history;
 pub mod schedule;
+pub mod soak;
