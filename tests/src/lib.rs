@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod counted;
+pub mod fuzz;
 pub mod history;
 pub mod schedule;
 pub mod soak;
