@@ -13,6 +13,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::bank::{Bank, Order};
+use super::nodes::NUMBERS;
 use super::world::World;
 use crate::counted::Counted;
 
@@ -265,7 +266,7 @@ impl Hand {
     }
 
     fn relink(&mut self) {
-        let number = self.random.random_range(0..1_000);
+        let number = self.random.random_range(0..NUMBERS);
         self.world.nodes.relink(number);
         self.world.nodes.look();
         self.world.nodes.renew(number);

@@ -7,6 +7,8 @@ use crate::counted::{Census, Counted};
 
 const STACKS: usize = 4;
 const MARBLES: u64 = 64;
+/// Nodes have smaller numbers than this.
+pub(super) const NUMBERS: u64 = 1_000;
 
 /// A node that is replaced all the time.
 pub(super) struct Node {
@@ -21,6 +23,8 @@ pub(super) struct Nodes {
     head: TVar<Option<Shared<Node>>>,
     /// A cell in a cell.
     inner: TVar<TVar<Counted>>,
+    /// The last node's number, which is used without transactions.
+    last: TVar<Counted>,
     census: Census,
 }
 
@@ -32,7 +36,8 @@ impl Nodes {
             atomically(|tx| stacks[number as usize % STACKS].push(tx, marble.clone()));
         }
         let inner = TVar::new(TVar::new(census.make(0)));
-        Self { stacks, head: TVar::new(None), inner, census: census.clone() }
+        let last = TVar::new(census.make(0));
+        Self { stacks, head: TVar::new(None), inner, last, census: census.clone() }
     }
 
     /// Every marble is in one of the stacks, and in one only (S2).
@@ -78,6 +83,9 @@ impl Nodes {
             1 => self.head.store(None),
             _ => atomically(|tx| self.head.write(tx, Some(node()))),
         }
+        let before = self.last.swap(self.census.make(number));
+        assert!(before.value < NUMBERS, "it is a number that was put there");
+        self.last.update(|last| last.value = number);
         // The cells of a node that is on its way out may still be written.
         atomically(|tx| match self.head.read_ref(tx)? {
             Some(node) => {
@@ -90,6 +98,7 @@ impl Nodes {
 
     /// Looks at the node for a while.
     pub(super) fn look(&self) {
+        assert!(self.last.load().value < NUMBERS, "it is a number that was put there");
         let (one, two) = snapshot(|tx| {
             let Some(node) = self.head.read_ref(tx)? else { return Ok((0, 0)) };
             let node = node.get(tx);
