@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! * **X1** No input makes them panic, or hang.
-//! * **X2** An error names a line of the input; after one edit that cannot be right, that line.
+//! * **X2** An error names a line of the input; after one edit that cannot be right, that line, also
+//!   when an empty one is before it.
 //! * **X3** What was read, written and read again is the same history, and has the same verdict.
 //! * **X4** A history that one thread after the other could have made is valid.
 
@@ -72,12 +73,16 @@ pub fn edit(input: &[u8]) {
             let history = outcome.expect("X4: it is well-formed");
             assert!(check(&history).is_ok(), "X4: {}", check(&history).unwrap_err().report(&history));
         }
-        [Expected::BadLine(line)] => {
-            let bad = outcome.expect_err("X2: the edit cannot be right");
-            assert_eq!(bad.line, line, "X2: {bad}");
-        }
+        [Expected::BadLine(line)] => blame(outcome, line),
+        [Expected::BadLine(line), Expected::EmptyLine(index)] => blame(outcome, line + usize::from(index < line)),
         _ => {}
     }
+}
+
+/// Checks that there is an error in this line.
+fn blame(outcome: Result<History, BadFile>, line: usize) {
+    let bad = outcome.expect_err("X2: the edit cannot be right");
+    assert_eq!(bad.line, line, "X2: {bad}");
 }
 
 /// Bytes as a source of choices; zeros at its end.
@@ -190,6 +195,8 @@ struct Edit {
 enum Expected {
     /// An error in this line.
     BadLine(usize),
+    /// An empty line at this index, which only moves what follows.
+    EmptyLine(usize),
     /// Something may be wrong.
     Anything,
 }
@@ -245,7 +252,10 @@ impl Edit {
                 let other = self.with % lines.len();
                 lines.swap(index, other);
             }
-            5 => lines.insert(index, " ".repeat(self.with % 3)),
+            5 => {
+                lines.insert(index, " ".repeat(self.with % 3));
+                return Expected::EmptyLine(index);
+            }
             _ => replace_number(&mut lines[index], self.with),
         }
         Expected::Anything
