@@ -3,14 +3,14 @@
 //! # Protocol
 //! 1. A [`World`](world::World) is made, and a crew of threads and tasks starts on it ([`crew`]). Each does one deed after the
 //!    other, chosen at random; every deed keeps the invariants, and many look at them.
-//! 2. When time is up, a flag is raised and the world is closed, which ends every wait. The crew is joined.
+//! 2. When time is up and the waits are seen to go on, a flag is raised and the world is closed, which ends every wait. The crew is joined.
 //! 3. The world is audited and dropped, and then nothing may be left of it ([`World::end`](world::World::end)).
 //!
 //! # Invariants
 //! * **S1** Money: the sum of the accounts never changes, and an account, of which each part is stored in another
 //!   way, is always whole. The same holds for the sum of the field, of which most is read by those who read long.
 //! * **S2** Marbles: each is always in exactly one of the stacks.
-//! * **S3** Letters: what was received is what was sent.
+//! * **S3** Letters: what was received is what was sent, and they arrive to the end: no wake-up is lost.
 //! * **S4** Tallies: what was counted by single-cell operations, hooks and transaction-local values is what was done.
 //! * **S5** In the end nothing is left: every value was dropped exactly once, nobody waits, nobody is pinned, and nobody
 //!   has the token.
@@ -83,8 +83,10 @@ pub fn run(plan: Plan, gauge: &Arc<Gauge>, mut every_second: impl FnMut(Duration
             seconds += 1;
         }
     }
+    let post = if crew.has_lost_one() { Ok(()) } else { world.await_post() };
     world.close();
     crew.join()?;
+    post?;
     let world = Arc::try_unwrap(world).map_err(|_| "somebody who has ended still holds the world".to_string())?;
     let deeds = gauge.deeds();
     world.end()?;

@@ -89,7 +89,8 @@ impl Crew {
         // The threads of the pool end on their own.
         while threads_of_process() > self.threads_before {
             if start.elapsed() > PATIENCE {
-                return Err("there are more threads than before".to_string());
+                let problem = "something keeps the executor and its threads, such as the registration of a wait";
+                return Err(problem.to_string());
             }
             thread::sleep(Duration::from_millis(1));
         }

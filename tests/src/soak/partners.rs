@@ -12,13 +12,20 @@ pub(super) struct Mailbox {
     is_closed: TVar<bool>,
     sent: AtomicU64,
     received: AtomicU64,
+    deliveries: AtomicU64,
     census: Census,
 }
 
 impl Mailbox {
     pub(super) fn new(census: &Census) -> Self {
-        let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { letter: TVar::new(None), is_closed: TVar::new(false), sent, received, census: census.clone() }
+        Self {
+            letter: TVar::new(None),
+            is_closed: TVar::new(false),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            deliveries: AtomicU64::new(0),
+            census: census.clone(),
+        }
     }
 
     /// Ends all waits.
@@ -70,6 +77,19 @@ impl Mailbox {
         counter.fetch_add(number, Ordering::Relaxed);
     }
 
+    /// Notes what was received, and says whether that was a letter.
+    fn note_received(&self, letter: Option<u64>) -> bool {
+        Self::note(&self.received, letter.unwrap_or(0));
+        Self::note(&self.deliveries, letter.is_some().into());
+        letter.is_some()
+    }
+
+    /// How many letters were received.
+    pub(super) fn deliveries(&self) -> u64 {
+        // Relaxed: see `soak.rs`.
+        self.deliveries.load(Ordering::Relaxed)
+    }
+
     /// Sends one letter; false if the box is closed.
     pub(super) fn send(&self, number: u64) -> bool {
         let is_sent = atomically(|tx| self.put(tx, number));
@@ -80,8 +100,7 @@ impl Mailbox {
     /// Receives one letter; false if the box is closed and empty.
     pub(super) fn receive(&self) -> bool {
         let letter = atomically(|tx| self.take(tx));
-        Self::note(&self.received, letter.unwrap_or(0));
-        letter.is_some()
+        self.note_received(letter)
     }
 
     /// As [`send`](Self::send), for a task.
@@ -94,7 +113,6 @@ impl Mailbox {
     /// As [`receive`](Self::receive), for a task.
     pub(super) async fn receive_async(&self) -> bool {
         let letter = Atomically::new().run_async(|tx| self.take(tx)).await.expect("it has no limit");
-        Self::note(&self.received, letter.unwrap_or(0));
-        letter.is_some()
+        self.note_received(letter)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use optimist::{Atomically, Cancel, TVar, TryError, TxLocal, atomically, collect, snapshot};
 
@@ -11,7 +12,7 @@ use super::gauge::Gauge;
 use super::nodes::Nodes;
 use super::partners::Mailbox;
 use crate::counted::Census;
-use crate::schedule::Over;
+use crate::schedule::{Over, PATIENCE};
 
 /// What is counted beside the cells. Relaxed throughout; see `soak.rs`.
 #[derive(Debug, Default)]
@@ -117,6 +118,19 @@ impl World {
         assert!(!self.is_irrevocable.swap(true, Ordering::Relaxed), "one transaction at a time is irrevocable");
         act();
         self.is_irrevocable.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits until one more letter arrives in each mailbox: whoever missed a wake-up sleeps for ever (S3).
+    pub(super) fn await_post(&self) -> Result<(), String> {
+        let deliveries = || [self.thread_mail.deliveries(), self.task_mail.deliveries()];
+        let (before, start) = (deliveries(), Instant::now());
+        while deliveries().iter().zip(before).any(|(now, then)| *now == then) {
+            if start.elapsed() > PATIENCE {
+                return Err("letters do not arrive any more: a wake-up was lost (S3)".to_string());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Says that it is over, and ends all waits.
