@@ -58,6 +58,9 @@ pub use check::{Anomaly, Finding, Link, LinkKind, Summary, check};
 /// The number of a cell.
 pub type CellId = usize;
 
+/// More cells are refused: the checker keeps something for each, and no file of a few bytes may ask for all memory.
+const CELLS_MAX: usize = 1 << 17;
+
 /// What names one write of one attempt.
 pub type WriteId = u64;
 
@@ -176,9 +179,14 @@ impl History {
     /// Makes a history out of `attempts` on `cells` cells.
     ///
     /// # Errors
-    /// [`BadHistory`] when a cell is not one of them, a write id is used twice (H1), an attempt ends before it begins
-    /// or does not end though it is not unfinished, one that did not commit has a write version, an undo goes forward, or a cell is written without its guard.
+    /// [`BadHistory`] when there are more than a hundred thousand cells, a cell is not one of them, a write id is used
+    /// twice (H1), an attempt ends before it begins or does not end though it is not unfinished, one that did not commit
+    /// has a write version, an undo goes forward, or a cell is written without its guard.
     pub fn new(cells: usize, guards: Vec<Guard>, attempts: Vec<Attempt>) -> Result<Self, BadHistory> {
+        if cells > CELLS_MAX {
+            let problem = format!("{cells} cells are more than the {CELLS_MAX} that can be checked");
+            return Err(BadHistory { attempt: None, problem });
+        }
         if let Some(guard) = guards.iter().find(|guard| guard.cell.max(guard.by) >= cells || guard.cell == guard.by) {
             let problem = format!("cell {} cannot guard cell {} of {cells} cells", guard.by, guard.cell);
             return Err(BadHistory { attempt: None, problem });

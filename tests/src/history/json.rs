@@ -139,4 +139,14 @@ mod tests {
         let guarded = r#"{"cells":2,"guards":[{"cell":1,"by":2}]}"#;
         assert_eq!(problem(&[guarded]), "line 1: cell 2 cannot guard cell 1 of 2 cells");
     }
+
+    #[test]
+    fn a_header_cannot_ask_for_all_memory() {
+        let header = |cells: u64| format!(r#"{{"cells":{cells},"guards":[]}}"#);
+        let refused = "cells are more than the 131072 that can be checked";
+        for cells in [1 << 32, u64::MAX] {
+            assert_eq!(problem(&[&header(cells)]), format!("line 1: {cells} {refused}"));
+        }
+        assert!(read(header(1 << 17).as_bytes()).is_ok());
+    }
 }
