@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::history::json::{self, BadFile};
-use crate::history::{Attempt, Event, Guard, History, INITIAL, Outcome, Tick, WriteId, check};
+use crate::history::{Attempt, Event, Guard, History, INITIAL, Outcome, Tick, Version, WriteId, check};
 
 /// Far more than any input of a few thousand bytes takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -114,7 +114,7 @@ const STRETCH: usize = 8;
 /// Runs attempts one after the other on plain cells, as the bytes say; their ticks are stretched around that.
 fn make(source: &mut Source<'_>) -> History {
     let mut maker = Maker { memory: [INITIAL; CELLS], next_id: 1 };
-    let (mut attempts, mut busy_until, mut point) = (Vec::new(), [0_u64; THREADS], 0_u64);
+    let (mut attempts, mut busy_until, mut point, mut version) = (Vec::new(), [0_u64; THREADS], 0_u64, 1);
     while !source.is_empty() {
         point += 2;
         let thread = source.below(THREADS);
@@ -130,9 +130,16 @@ fn make(source: &mut Source<'_>) -> History {
             3 => Outcome::Unfinished,
             _ => Outcome::Committed,
         };
+        let before = maker.memory;
         let events = maker.events(source, outcome == Outcome::Committed);
         let end = (outcome != Outcome::Unfinished).then_some(end);
-        attempts.push(Attempt { thread, begin, end, outcome, events });
+        // The versions of one thread are not known.
+        let is_known = thread + 1 < THREADS;
+        let writes = maker.memory != before;
+        let read_version = is_known.then_some(version);
+        version += Version::from(writes);
+        let write_version = (is_known && writes).then_some(version);
+        attempts.push(Attempt { thread, begin, end, outcome, read_version, write_version, events });
     }
     History::new(CELLS, vec![Guard { cell: GUARDED, by: GUARD }], attempts).expect("X4: it is well-formed")
 }

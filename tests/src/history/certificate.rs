@@ -82,11 +82,11 @@ impl Cells {
         Self(cells)
     }
 
-    /// The newest version of a cell below `limit`: its id, and its writer unless it is the initial one. Nothing if it is not
-    /// known.
-    fn newest_below(&self, cell: CellId, limit: Version) -> Option<(WriteId, Option<usize>)> {
+    /// The newest version of a cell that is `early` enough: its id, and its writer unless it is the initial one. Nothing if
+    /// it is not known.
+    fn newest(&self, cell: CellId, early: impl Fn(Version) -> bool) -> Option<(WriteId, Option<usize>)> {
         let left = self.0[cell].as_ref()?;
-        let newest = left.partition_point(|left| left.at < limit).checked_sub(1).map(|place| left[place]);
+        let newest = left.partition_point(|left| early(left.at)).checked_sub(1).map(|place| left[place]);
         Some(newest.map_or((INITIAL, None), |newest| (newest.id, Some(newest.writer))))
     }
 
@@ -94,7 +94,7 @@ impl Cells {
     fn check_reader(&self, index: &Index<'_>, reader: usize) -> Result<(), Finding> {
         for &(cell, seen) in &index.reads[reader] {
             if let Some(read) = index.history.attempts[reader].read_version
-                && let Some((id, writer)) = self.newest_below(cell, read + 1).filter(|(id, _)| *id != seen)
+                && let Some((id, writer)) = self.newest(cell, |version| version <= read).filter(|(id, _)| *id != seen)
             {
                 let what = format!("A read cell {cell} at version {read}");
                 return Err(not_newest(&what, reader, seen, id, writer));
@@ -107,7 +107,7 @@ impl Cells {
     /// Checks that what a commit saw, or is known to have replaced, lasted until then.
     fn check_unchanged(&self, index: &Index<'_>, writer: usize, cell: CellId, seen: WriteId) -> Result<(), Finding> {
         if let Some(at) = index.history.attempts[writer].write_version
-            && let Some((id, newest)) = self.newest_below(cell, at).filter(|(id, _)| *id != seen)
+            && let Some((id, newest)) = self.newest(cell, |version| version < at).filter(|(id, _)| *id != seen)
         {
             let what = format!("A committed at version {at}, after cell {cell} was read");
             return Err(not_newest(&what, writer, seen, id, newest));

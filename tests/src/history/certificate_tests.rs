@@ -122,3 +122,9 @@ fn the_report_tells_the_versions() {
          A read cell 0 at version 6, and saw #1, but the newest was #2 of B\n"
     );
 }
+
+#[test]
+fn the_last_version_there_is_can_be_read_at() {
+    valid(with(two_writers(), attempt(&[(0, 2)], Version::MAX, &[])));
+    is(Anomaly::NotNewest, &[2, 1], with(two_writers(), attempt(&[(0, 1)], Version::MAX, &[])));
+}
