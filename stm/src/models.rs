@@ -3,8 +3,8 @@
 //! Run by `.ci/models`. A model bounds the number of preemptions and nothing else: it ends when all executions within
 //! the bound have been tried, and says how many there were.
 //!
-//! Each model is there for orderings and checks named in its comment; that it turns red when one of them is weakened is
-//! asserted by `.ci/mutants`, whose table is `tests/mutants.md`.
+//! Each model is there for orderings and checks; which one turns red when one of them is weakened is in
+//! `tests/mutants.md`, a table that the `mutants` program of the tests makes.
 
 mod cells;
 mod commits;
@@ -14,6 +14,7 @@ mod snapshots;
 mod threads;
 mod token;
 mod waiting;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -124,6 +125,11 @@ unsafe impl Sync for Payload {}
 impl Payload {
     fn new(value: u64) -> Self {
         Self(UnsafeCell::new(value))
+    }
+
+    fn add(&self) {
+        // SAFETY: loom checks that nobody else uses it meanwhile.
+        self.0.with_mut(|value| unsafe { *value += 1 });
     }
 
     fn get(&self) -> u64 {
