@@ -6,4 +6,5 @@
 
 pub mod counted;
 pub mod history;
+pub mod mutants;
 pub mod schedule;

@@ -7,12 +7,15 @@ use crate::participant::with_current;
 use crate::versioned_lock::{Limit, Owner};
 use crate::{TCell, atomically};
 
-/// Commits the version of the clock as the word of a cell.
-fn write_version(cell: &TCell<u64>) {
+/// Commits the version of the clock as the word of a cell, unless somebody else is about to write it. Unlike `store`,
+/// it may be called inside a transaction, in place of another thread.
+pub(super) fn write_version(cell: &TCell<u64>) {
     with_current(|participant| {
         let cell = &cell.raw;
         let sample = cell.lock.sample();
-        assert!(cell.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }));
+        if !sample.is_free() || !cell.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }) {
+            return;
+        }
         let version = DOMAIN.clock.tick();
         let word = std::ptr::without_provenance_mut(version.get() as usize);
         participant.with_garbage(|garbage| {
