@@ -25,8 +25,19 @@ use loom::thread::JoinHandle;
 use crate::domain::DOMAIN;
 use crate::participant::{Current, Participant};
 
+/// Ends the process at the first panic, which is how `loom` reports: the runtime lets panics of destructors end where
+/// they are, and a model must not take those for nothing.
+fn end_at_a_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
+
 /// Tries all executions with at most so many preemptions.
 fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    end_at_a_panic();
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();

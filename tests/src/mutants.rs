@@ -51,11 +51,14 @@ pub struct Mutant {
     pub replacement: String,
     /// What the code, if it is statements, binds for those that follow.
     pub binds: Option<String>,
-    /// A model or test that is likely to notice.
-    pub hint: Option<String>,
+    /// Parts of the names of models and tests that are likely to notice.
+    pub first: Vec<String>,
 }
 
 /// The root of the workspace.
+///
+/// # Panics
+/// When the package stands alone.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a package is in the workspace").to_path_buf()
@@ -81,6 +84,9 @@ pub fn function_at(text: &str, offset: usize) -> String {
 pub fn all(root: &Path) -> Result<(Vec<Mutant>, checks::List), String> {
     let list = checks::read(root)?;
     let mut mutants = orderings::find(root)?.into_iter().flat_map(|site| site.mutants()).collect::<Vec<_>>();
+    for mutant in &mut mutants {
+        mutant.first = list.first(&mutant.name);
+    }
     mutants.extend(checks::mutants(root, &list)?);
     Ok((mutants, list))
 }

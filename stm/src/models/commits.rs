@@ -141,7 +141,8 @@ fn what_an_extension_has_read_is_validated() {
                 })
             },
         );
-        assert!(saw_x == 99 || saw_y == 99, "write skew");
+        // Unless the write from outside came last.
+        assert!(y.load() != 99 || saw_x == 99 || saw_y == 99, "write skew");
     });
 }
 

@@ -32,17 +32,20 @@ struct Arguments {
     /// Leaves out what the table says is noticed.
     #[arg(long)]
     resume: bool,
+    /// Only these layers; by default those that the kind of fault asks for.
+    #[arg(long, value_enum)]
+    layer: Vec<Layer>,
     /// Also tries those that are argued to be equivalent.
     #[arg(long)]
     equivalent: bool,
     /// Mutants tried at the same time.
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     jobs: usize,
-    /// Seconds for a model without a fault; one that takes longer is left out.
-    #[arg(long, default_value_t = 240)]
+    /// Seconds for a model; one that takes longer is no witness.
+    #[arg(long, default_value_t = 120)]
     model_seconds: u64,
-    /// Seconds for a test program, beside four times what it takes without a fault.
-    #[arg(long, default_value_t = 30)]
+    /// Seconds for a test program; one that takes longer hangs.
+    #[arg(long, default_value_t = 60)]
     test_seconds: u64,
     /// Where copies and builds go; by default below `target`.
     #[arg(long, env = "OPTIMIST_MUTANTS_DIR")]
@@ -80,10 +83,12 @@ impl Session<'_> {
         let start = Instant::now();
         let tree = self.places.tree(layer);
         plant::plant(&self.places.root, &tree, self.mutants, batch).map_err(|error| error.to_string())?;
-        // Without a fault it is given all the time it may need.
-        let limit = if layer == Layer::Models { self.limit(layer) } else { Duration::from_secs(1800) };
-        let built = Built::new(&self.places, layer, &self.list.tests, limit)?;
-        eprintln!("{} without a fault: green, {:.0?}", layer.name(), start.elapsed());
+        let mut tests = self.list.tests.clone();
+        if layer == Layer::Chaos {
+            tests.extend(self.list.stress.iter().cloned());
+        }
+        let built = Built::new(&self.places, layer, &tests)?;
+        eprintln!("{} built in {:.0?}", layer.name(), start.elapsed());
         Ok(built)
     }
 
@@ -97,8 +102,8 @@ impl Session<'_> {
                 let mutant = &self.mutants[number];
                 let start = Instant::now();
                 let known = self.table.lock().unwrap().get(&mutant.name).map(str::to_string);
-                let hints: Vec<String> = mutant.hint.iter().cloned().chain(known).collect();
-                let caught = built.catch(number, &hints, self.limit(built.layer).min(Duration::from_secs(60)))?;
+                let hints: Vec<String> = mutant.first.iter().cloned().chain(known).collect();
+                let caught = built.catch(number, &hints, self.limit(built.layer))?;
                 let said = caught.as_deref().unwrap_or("not noticed").to_string();
                 println!("{:6.1} s  {}: {} {said}", start.elapsed().as_secs_f64(), mutant.name, built.layer.name());
                 match caught {
@@ -128,7 +133,8 @@ impl Session<'_> {
         let mut wanted: Vec<usize> =
             batch.iter().copied().filter(|number| self.is_picked(&self.mutants[*number], &table)).collect();
         for layer in [Layer::Tests, Layer::Models, Layer::Chaos] {
-            let asks = |number: &usize| Layer::of(self.mutants[*number].kind).contains(&layer);
+            let is_asked = self.arguments.layer.is_empty() || self.arguments.layer.contains(&layer);
+            let asks = |number: &usize| is_asked && Layer::of(self.mutants[*number].kind).contains(&layer);
             let (here, rest): (Vec<usize>, Vec<usize>) = wanted.into_iter().partition(asks);
             wanted = rest;
             if !here.is_empty() {

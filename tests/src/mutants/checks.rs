@@ -10,8 +10,14 @@ use super::{Kind, Mutant, function_at};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Which integration tests are run, from the cheapest.
+    /// Integration tests that take a second or two, from the cheapest.
     pub tests: Vec<String>,
+    /// Those that need many rounds to meet a fault; they are run with random pauses alone, which make it likelier.
+    #[serde(default)]
+    pub stress: Vec<String>,
+    /// What is run first.
+    #[serde(default)]
+    pub hint: Vec<Hint>,
     /// The faults.
     #[serde(default)]
     pub check: Vec<Check>,
@@ -35,9 +41,19 @@ pub struct Check {
     /// The variables that the code, if it is statements, binds for those that follow.
     #[serde(default)]
     pub binds: Option<String>,
-    /// A test or model that is likely to notice.
+    /// Parts of the names of tests and models that are likely to notice.
     #[serde(default)]
-    pub hint: Option<String>,
+    pub first: Vec<String>,
+}
+
+/// What is likely to notice the weaker orderings of a place.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hint {
+    /// The start of the names of mutants.
+    pub place: String,
+    /// Parts of the names of models.
+    pub first: Vec<String>,
 }
 
 /// A mutant that is as right as the original, or whose fault no layer can show.
@@ -51,6 +67,13 @@ pub struct Equivalent {
 }
 
 impl List {
+    /// What is likely to notice the weaker ordering `mutant`.
+    #[must_use]
+    pub fn first(&self, mutant: &str) -> Vec<String> {
+        let hints = self.hint.iter().filter(|hint| mutant.starts_with(&hint.place));
+        hints.flat_map(|hint| hint.first.iter().cloned()).collect()
+    }
+
     /// Why no layer can notice `mutant`, if that is so.
     #[must_use]
     pub fn why_equivalent(&self, mutant: &str) -> Option<&str> {
@@ -92,7 +115,7 @@ pub fn mutants(root: &Path, list: &List) -> Result<Vec<Mutant>, String> {
             span: start..start + find.len(),
             replacement: check.replace.trim().to_string(),
             binds: check.binds.clone(),
-            hint: check.hint.clone(),
+            first: check.first.clone(),
         });
     }
     Ok(mutants)

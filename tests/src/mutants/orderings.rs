@@ -107,7 +107,7 @@ impl Site {
                     span: self.span.clone(),
                     replacement,
                     binds: None,
-                    hint: None,
+                    first: Vec::new(),
                 }
             })
             .collect()

@@ -115,6 +115,9 @@ fn copy(from: &Path, to: &Path, edit: &dyn Fn(&Path, Vec<u8>) -> Vec<u8>) -> std
 ///
 /// # Errors
 /// When a file cannot be copied.
+///
+/// # Panics
+/// When a file of source is no text.
 pub fn plant(root: &Path, tree: &Path, mutants: &[Mutant], batch: &[usize]) -> std::io::Result<()> {
     let source = root.join("stm/src");
     let edit = |path: &Path, bytes: Vec<u8>| {
@@ -156,7 +159,7 @@ mod tests {
             span,
             replacement: replacement.to_string(),
             binds: None,
-            hint: None,
+            first: Vec::new(),
         }
     }
 

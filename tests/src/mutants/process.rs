@@ -76,7 +76,8 @@ impl Run<'_> {
 
 /// The test that was running when the output ended.
 fn last_started(output: &str) -> String {
-    let mut started = output.lines().rev().filter_map(|line| line.strip_prefix("test "));
+    let tests = output.lines().rev().filter(|line| !line.starts_with("test result: "));
+    let mut started = tests.filter_map(|line| line.strip_prefix("test "));
     started.next().and_then(|line| line.split(" ...").next()).unwrap_or("before any test").to_string()
 }
 
@@ -114,6 +115,8 @@ mod tests {
         assert_eq!(run("echo test a ... ok"), Outcome::Green);
         assert_eq!(run("echo test a ... ok; echo test b ... FAILED; exit 101"), Outcome::Red("b".to_string(), "fails"));
         assert_eq!(run("printf 'test a ... ok\\ntest b ... '; kill -9 $$"), Outcome::Red("b".to_string(), "crashes"));
+        let failed = run("echo test a ...; echo FAILED; echo test result: FAILED; exit 101");
+        assert_eq!(failed, Outcome::Red("a".to_string(), "crashes"));
         assert_eq!(run("printf 'test a ... '; exec sleep 5"), Outcome::Late("a".to_string()));
     }
 }

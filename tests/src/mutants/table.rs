@@ -130,11 +130,17 @@ mod tests {
             span: 0..0,
             replacement: String::new(),
             binds: None,
-            hint: None,
+            first: Vec::new(),
         };
         let mutants = [mutant("one", Kind::Ordering), mutant("a | b", Kind::Check), mutant("new", Kind::Check)];
         let equivalent = checks::Equivalent { mutant: "new".to_string(), why: "it is so".to_string() };
-        let list = checks::List { tests: Vec::new(), check: Vec::new(), equivalent: vec![equivalent] };
+        let list = checks::List {
+            tests: Vec::new(),
+            stress: Vec::new(),
+            hint: Vec::new(),
+            check: Vec::new(),
+            equivalent: vec![equivalent],
+        };
         let mut table = Table::default();
         table.set("one", "model `m`".to_string());
         table.set("a | b", SURVIVED.to_string());
