@@ -146,23 +146,29 @@ fn what_an_extension_has_read_is_validated() {
     });
 }
 
-/// A reader of the past has seen less than now, and has records kept that a writer has not: it may not write.
+/// A reader of the past has seen less than now, and has records kept that a writer has not: it may not write, and its
+/// next attempt stays at the present.
 #[test]
 fn who_reads_the_past_does_not_write() {
     check(1, || {
-        let (x, y) = shared((TCell::new(0_u64), TCell::new(0_u64)));
+        let (x, y, other) = shared((TCell::new(0_u64), TCell::new(0_u64), TCell::new(0_u64)));
         let attempts = atomically(|tx| {
             let first = x.read(tx)?;
-            if tx.attempt() == 1 {
+            if tx.attempt() <= 2 {
                 write_version(x);
                 write_version(y);
+            }
+            if tx.attempt() == 1 {
                 assert_eq!((first, y.read(tx)?), (0, 0), "read skew");
                 assert!(y.write(tx, 99).is_err(), "a reader of the past has written");
+                assert!(other.read(tx).is_err(), "an attempt that is doomed goes on");
+            } else if tx.attempt() == 2 {
+                assert!(y.read(tx).is_err(), "it has gone to the past again");
             }
             y.write(tx, first)?;
             Ok(tx.attempt())
         });
-        assert_eq!(attempts, 2);
+        assert_eq!(attempts, 3);
     });
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Kind;
+use super::plant::SWITCH;
 use super::process::{Outcome, Run};
 
 /// A layer of verification.
@@ -173,6 +174,13 @@ impl Built {
     /// When it cannot be built.
     pub fn new(places: &Places, layer: Layer, tests: &[String]) -> Result<Self, String> {
         let steps = if layer == Layer::Models { build_models(places)? } else { build_tests(places, layer, tests)? };
+        for step in &steps {
+            let program = std::fs::read(&step.program).map_err(|error| error.to_string())?;
+            // A build of another copy into the same folder may have got in between.
+            if !program.windows(SWITCH.len()).any(|window| window == SWITCH.as_bytes()) {
+                return Err(format!("{} was built without the faults", step.program.display()));
+            }
+        }
         let logs = places.work.join("logs");
         std::fs::create_dir_all(&logs).map_err(|error| error.to_string())?;
         // The tests of a package are run in its folder.
