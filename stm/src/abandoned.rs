@@ -39,7 +39,8 @@ impl Watch {
     pub(crate) fn new() -> Self {
         // Relaxed: the fence below orders it.
         WATCHES.fetch_add(1, Ordering::Relaxed);
-        // SeqCst: its partner is the fence in `last_handle_is_left`; see the fence argument.
+        // SeqCst: its partner is the fence in `last_handle_is_left`; see the fence argument. Model:
+        // `waiting::a_wait_that_nobody_can_end_is_noticed`.
         fence(Ordering::SeqCst);
         chaos::point();
         Self(())
@@ -61,7 +62,8 @@ pub(crate) fn are_all_last_handles(reads: &ReadSet) -> bool {
 /// Notes that one handle of what lives at this address is left. Directly after the number of handles was lowered.
 #[inline]
 pub(crate) fn last_handle_is_left(address: usize) {
-    // SeqCst: its partner is the fence in `Watch::new`; see the fence argument.
+    // SeqCst: its partner is the fence in `Watch::new`; see the fence argument. Model:
+    // `waiting::a_wait_that_nobody_can_end_is_noticed`.
     fence_after_exchange();
     chaos::point();
     // Relaxed: the fence orders it.

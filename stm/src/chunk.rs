@@ -13,6 +13,10 @@
 //! * **B1** A chunk has its number, and is in the table under it, from when it is made until it is dropped.
 //! * **B2** A number is followed only while its record is kept (R1 of `reclaim.rs`), hence while its chunk is in the
 //!   table.
+//! * **B3** All that `add` did for a chunk happens before its numbers are followed. A number is found in a history,
+//!   whose load acquires what its committer did before; the committer made the chunk, or took it over with its
+//!   participant, whose claim acquires. The level that the chunk is in was made by it or under the lock of the numbers
+//!   before. So the table needs no ordering of its own.
 
 use std::ptr::NonNull;
 
@@ -86,13 +90,13 @@ impl Table {
         if level.is_null() {
             let made: Box<Level> = Box::new(array!(AtomicPtr::new(std::ptr::null_mut()); 1 << LEVEL_BITS));
             level = Box::leak(made);
-            // Release: pairs with the acquire in `find`; the level is empty rather than uninitialised.
-            top.store(level, Ordering::Release);
+            // Relaxed: who follows a number to the level has acquired its making (B3).
+            top.store(level, Ordering::Relaxed);
         }
         // SAFETY: levels are never freed.
         let level = unsafe { &*level };
-        // Release: pairs with the acquire in `find`. The number itself is published later, with each record.
-        level[number as usize % (1 << LEVEL_BITS)].store(records, Ordering::Release);
+        // Relaxed: as above; the number itself is published later, with each record (B3).
+        level[number as usize % (1 << LEVEL_BITS)].store(records, Ordering::Relaxed);
         number
     }
 
@@ -107,12 +111,11 @@ impl Table {
 /// The record is kept during the use of the result (B2).
 pub(crate) unsafe fn find(number: RecordNumber) -> *const Place {
     let chunk = number.0 >> PLACE_BITS;
-    // Acquire: pairs with the release in `add`.
-    let level = TABLE.levels[(chunk >> LEVEL_BITS) as usize].load(Ordering::Acquire);
+    // Relaxed, twice: who has the number has acquired what `add` did (B3).
+    let level = TABLE.levels[(chunk >> LEVEL_BITS) as usize].load(Ordering::Relaxed);
     // SAFETY: a chunk with this number is in the table (B2), so its level is there, and levels are never freed.
     let level = unsafe { &*level };
-    // Acquire: pairs with the release in `add`.
-    let records = level[chunk as usize % (1 << LEVEL_BITS)].load(Ordering::Acquire);
+    let records = level[chunk as usize % (1 << LEVEL_BITS)].load(Ordering::Relaxed);
     // SAFETY: the place is within the chunk.
     unsafe { records.add(number.0 as usize & (Chunk::LEN - 1)) }
 }

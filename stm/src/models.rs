@@ -3,8 +3,8 @@
 //! Run by `.ci/models`. A model bounds the number of preemptions and nothing else: it ends when all executions within
 //! the bound have been tried, and says how many there were.
 //!
-//! Each model is there for orderings and checks named in its comment; that it turns red when one of them is weakened is
-//! asserted by `.ci/mutants`, whose table is `tests/mutants.md`.
+//! Each model is there for orderings and checks; which one turns red when one of them is weakened is in
+//! `tests/mutants.md`, a table that the `mutants` program of the tests makes.
 
 mod cells;
 mod commits;
@@ -14,6 +14,7 @@ mod snapshots;
 mod threads;
 mod token;
 mod waiting;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,8 +25,19 @@ use loom::thread::JoinHandle;
 use crate::domain::DOMAIN;
 use crate::participant::{Current, Participant};
 
+/// Ends the process at the first panic, which is how `loom` reports: the runtime lets panics of destructors end where
+/// they are, and a model must not take those for nothing.
+fn end_at_a_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
+
 /// Tries all executions with at most so many preemptions.
 fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    end_at_a_panic();
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
@@ -124,6 +136,11 @@ unsafe impl Sync for Payload {}
 impl Payload {
     fn new(value: u64) -> Self {
         Self(UnsafeCell::new(value))
+    }
+
+    fn add(&self) {
+        // SAFETY: loom checks that nobody else uses it meanwhile.
+        self.0.with_mut(|value| unsafe { *value += 1 });
     }
 
     fn get(&self) -> u64 {

@@ -235,10 +235,12 @@ impl Participant {
 
     #[inline]
     fn announce(&self, version: Version, mode: u64) {
-        // SeqCst: at least Release, as what was read under the announcement before is done before this one is seen; and
-        // on x86 it is the fence. An exchange rather than a store, because there it is the cheaper way to have one.
+        // SeqCst: on x86 it is the fence, as long as no compiler makes a plain store of it, which it may of a Relaxed or
+        // Release exchange whose result is not used. What was read under the announcement before was released when that
+        // was retracted, and an exchange goes on with it.
         self.pinned.swap(version.get() << 1 | mode, Ordering::SeqCst);
-        // SeqCst: the P-fence; its partner is the G-fence in `collect`.
+        // SeqCst: the P-fence; its partner is the G-fence in `collect_once`. Model:
+        // `reclamation::a_value_is_not_destroyed_under_a_single_read`.
         fence_after_exchange();
         chaos::point();
     }
@@ -292,7 +294,8 @@ impl Participant {
         let candidates = self.with_garbage(|garbage| garbage.values());
         let orphans = DOMAIN.orphans.take();
         chaos::point();
-        // SeqCst: the G-fence; its partner is the P-fence in `announce`.
+        // SeqCst: the G-fence; its partner is the P-fence in `announce`. Model:
+        // `reclamation::a_value_is_not_destroyed_under_a_single_read`.
         fence(Ordering::SeqCst);
         let oldest = DOMAIN.registry.oldest();
         chaos::point();

@@ -9,6 +9,7 @@ pub mod counted;
 pub mod fuzz;
 pub mod history;
 pub mod litmus;
+pub mod mutants;
 pub mod program;
 pub mod schedule;
 pub mod soak;

@@ -7,35 +7,72 @@ use crate::participant::with_current;
 use crate::versioned_lock::{Limit, Owner};
 use crate::{TCell, atomically};
 
+/// Commits the version of the clock as the word of a cell, unless somebody else is about to write it. Unlike `store`,
+/// it may be called inside a transaction, in place of another thread.
+pub(super) fn write_version(cell: &TCell<u64>) {
+    with_current(|participant| {
+        let cell = &cell.raw;
+        let sample = cell.lock.sample();
+        if !sample.is_free() || !cell.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }) {
+            return;
+        }
+        let version = DOMAIN.clock.tick();
+        let word = std::ptr::without_provenance_mut(version.get() as usize);
+        participant.with_garbage(|garbage| {
+            let record = garbage.retire();
+            // SAFETY: the cell was just locked, and the record just taken.
+            unsafe { cell.publish(record, sample, word, version) };
+        });
+    });
+}
+
 /// The re-check of the lock, and the order of the loads around it.
 #[test]
 fn a_word_belongs_to_its_version() {
     check(3, || {
         let cell = shared(TCell::new(0_u64));
-        let write = || {
-            with_current(|participant| {
-                let cell = &cell.raw;
-                let sample = cell.lock.sample();
-                assert!(cell.lock.try_lock(sample, Owner { participant: participant.id(), entry: 0 }));
-                let version = DOMAIN.clock.tick();
-                let word = std::ptr::without_provenance_mut(version.get() as usize);
-                participant.with_garbage(|garbage| {
-                    let record = garbage.retire();
-                    // SAFETY: the cell was just locked, and the record just taken.
-                    unsafe { cell.publish(record, sample, word, version) };
-                });
-            });
-        };
         both(
-            move || (write(), write()),
-            move || {
+            || write_version(cell),
+            || {
                 let now = DOMAIN.clock.now();
                 if let Some(word) = cell.raw.read_within(Limit::at(now)) {
                     assert!(word.addr() as u64 <= now.get(), "a word from the future");
                 }
+            },
+        );
+    });
+}
+
+/// The same for a read of now.
+#[test]
+fn a_word_of_now_belongs_to_its_version() {
+    check(3, || {
+        let cell = shared(TCell::new(0_u64));
+        both(
+            || write_version(cell),
+            || {
                 let (sample, word) = cell.raw.read_now();
                 let version = sample.version().get();
                 assert_eq!(word.addr() as u64, if version == 1 { 0 } else { version }, "a word of another version");
+            },
+        );
+    });
+}
+
+/// The history is complete wherever it is entered, and leads to the first version.
+#[test]
+fn a_history_is_complete_when_it_is_followed() {
+    check(3, || {
+        let cell = shared(TCell::new(0_u64));
+        both(
+            || {
+                write_version(cell);
+                write_version(cell);
+            },
+            || {
+                // SAFETY: nobody reuses a record.
+                let word = unsafe { cell.raw.read_at(Version::FIRST) };
+                assert_eq!(word.addr(), 0, "a word from the future");
             },
         );
     });

@@ -1,5 +1,6 @@
 //! Commits against each other and against readers.
 
+use super::cells::write_version;
 use super::{Payload, both, check, shared};
 use crate::{TCell, atomically};
 
@@ -87,6 +88,87 @@ fn an_extension_is_refused_when_a_cell_has_changed() {
                 assert!(sum == 0 || sum == 2);
             },
         );
+    });
+}
+
+/// An extension samples the clock before it validates: a commit between the two is not within what it raises to.
+#[test]
+fn an_extension_does_not_reach_beyond_what_it_validated() {
+    check(2, || {
+        let (x, y) = shared((TCell::new(0_u64), TCell::new(0_u64)));
+        both(
+            || {
+                atomically(|tx| {
+                    x.write(tx, 99)?;
+                    y.write(tx, 99)
+                });
+            },
+            || {
+                atomically(|tx| {
+                    let first = x.read(tx)?;
+                    if tx.attempt() == 1 {
+                        write_version(y);
+                    }
+                    assert!(y.read(tx)? != 99 || first == 99, "read skew");
+                    Ok(())
+                });
+            },
+        );
+    });
+}
+
+/// What was read by an extension is validated as well.
+#[test]
+fn what_an_extension_has_read_is_validated() {
+    check(2, || {
+        let (x, y) = shared((TCell::new(0_u64), TCell::new(0_u64)));
+        let (saw_y, saw_x) = both(
+            || {
+                atomically(|tx| {
+                    if tx.attempt() == 1 {
+                        write_version(y);
+                    }
+                    let seen = y.read(tx)?;
+                    x.write(tx, 99)?;
+                    Ok(seen)
+                })
+            },
+            || {
+                atomically(|tx| {
+                    let seen = x.read(tx)?;
+                    y.write(tx, 99)?;
+                    Ok(seen)
+                })
+            },
+        );
+        // Unless the write from outside came last.
+        assert!(y.load() != 99 || saw_x == 99 || saw_y == 99, "write skew");
+    });
+}
+
+/// A reader of the past has seen less than now, and has records kept that a writer has not: it may not write, and its
+/// next attempt stays at the present.
+#[test]
+fn who_reads_the_past_does_not_write() {
+    check(1, || {
+        let (x, y, other) = shared((TCell::new(0_u64), TCell::new(0_u64), TCell::new(0_u64)));
+        let attempts = atomically(|tx| {
+            let first = x.read(tx)?;
+            if tx.attempt() <= 2 {
+                write_version(x);
+                write_version(y);
+            }
+            if tx.attempt() == 1 {
+                assert_eq!((first, y.read(tx)?), (0, 0), "read skew");
+                assert!(y.write(tx, 99).is_err(), "a reader of the past has written");
+                assert!(other.read(tx).is_err(), "an attempt that is doomed goes on");
+            } else if tx.attempt() == 2 {
+                assert!(y.read(tx).is_err(), "it has gone to the past again");
+            }
+            y.write(tx, first)?;
+            Ok(tx.attempt())
+        });
+        assert_eq!(attempts, 3);
     });
 }
 

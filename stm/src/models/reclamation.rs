@@ -1,7 +1,12 @@
 //! Pinning against collecting.
 
-use super::{Payload, both, check, shared};
-use crate::participant::with_current;
+use std::panic::Location;
+
+use super::cells::write_version;
+use super::{Payload, both, check, prepare, shared};
+use crate::domain::DOMAIN;
+use crate::participant::{Current, with_current};
+use crate::storage;
 use crate::{TCell, atomically, snapshot};
 
 /// The fences of `announce` and `collect`, for values.
@@ -56,24 +61,23 @@ fn a_record_is_not_reused_under_its_reader() {
     });
 }
 
-/// Who writes renounces the past; what it walked over before may then be reused, and not earlier.
+/// Renouncing the past releases what was read before, as unpinning does, whose store it replaces.
 #[test]
-fn records_are_free_when_their_reader_renounces_them() {
-    check(2, || {
-        let (cell, other) = shared((TCell::new(0_u64), TCell::new(0_u64)));
+fn who_renounces_has_read_before() {
+    check(3, || {
+        let cell = shared(TCell::new(Payload::new(0)));
         both(
             || {
-                cell.store(1);
-                cell.store(2);
+                cell.store(Payload::new(1));
                 crate::collect();
-                cell.store(3);
             },
             || {
-                atomically(|tx| {
-                    let seen = cell.read(tx)?;
-                    other.write(tx, seen)
+                assert!(cell.load().get() <= 1);
+                with_current(|participant| {
+                    participant.begin_transaction(Location::caller());
+                    participant.renounce_history();
+                    participant.end_transaction();
                 });
-                assert!(other.load() <= 3);
             },
         );
     });
@@ -95,5 +99,67 @@ fn what_was_read_is_read_before_it_is_destroyed() {
                 with_current(|participant| assert!(participant.running().is_none()));
             },
         );
+    });
+}
+
+/// The same for an `update`, which reads a value before it edits its clone.
+#[test]
+fn a_value_is_not_destroyed_under_an_update() {
+    check(2, || {
+        let cell = shared(TCell::new(Payload::new(0)));
+        both(
+            || {
+                cell.store(Payload::new(1));
+                crate::collect();
+            },
+            || cell.update(|value| assert!(value.get() <= 1)),
+        );
+    });
+}
+
+/// A pin is not ended, nor made younger, by a transaction that begins and ends under it.
+#[test]
+fn a_pin_outlives_the_transactions_under_it() {
+    check(1, || {
+        let cell = shared(TCell::new(Payload::new(0)));
+        let (reader, writer) = (prepare().0, prepare().0);
+        let pin = reader.pin();
+        // SAFETY: the word is the cell's.
+        let value: &Payload = unsafe { storage::as_ref(cell.raw.read_now().1) };
+        // From here on this thread is the writer.
+        _ = Current::take_over(writer);
+        cell.store(Payload::new(1));
+        reader.begin_transaction(Location::caller());
+        crate::collect();
+        assert_eq!(value.get(), 0, "destroyed under a pin");
+        reader.end_transaction();
+        crate::collect();
+        assert_eq!(value.get(), 0, "destroyed under a pin");
+        drop(pin);
+        crate::collect();
+        assert_eq!(value.get(), u64::MAX, "kept for nobody");
+    });
+}
+
+/// A transaction that begins under a pin may walk into the past all the same.
+#[test]
+fn a_transaction_under_a_pin_keeps_records() {
+    check(1, || {
+        let cell = shared(TCell::new(0_u64));
+        let (reader, writer) = (prepare().0, prepare().0);
+        let pin = reader.pin();
+        reader.begin_transaction(Location::caller());
+        let version = DOMAIN.clock.now();
+        // From here on this thread is the writer.
+        _ = Current::take_over(writer);
+        write_version(cell);
+        write_version(cell);
+        crate::collect();
+        write_version(cell);
+        // SAFETY: the reader has pinned for history before the clock was sampled.
+        let word = unsafe { cell.raw.read_at(version) };
+        assert_eq!(word.addr(), 0, "a record was reused under its reader");
+        reader.end_transaction();
+        drop(pin);
     });
 }

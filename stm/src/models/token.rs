@@ -60,3 +60,51 @@ fn the_token_passes_on() {
         assert_eq!(cell.load(), 2);
     });
 }
+
+/// Who becomes irrevocable on the way owns what it has read and will write, and commits.
+#[test]
+fn who_becomes_irrevocable_keeps_what_it_has() {
+    check(2, || {
+        let (x, y) = shared((TCell::new(0_u64), TCell::new(0_u64)));
+        both(
+            || {
+                let mut passed = 0;
+                atomically(|tx| {
+                    let first = x.read(tx)?;
+                    y.write(tx, first)?;
+                    tx.irrevocable()?;
+                    passed += 1;
+                    assert_eq!(x.read(tx)?, first, "an owned cell changed");
+                    Ok(())
+                });
+                assert_eq!(passed, 1, "an irrevocable attempt was lost");
+            },
+            || {
+                atomically(|tx| {
+                    x.write(tx, 1)?;
+                    y.write(tx, 1)
+                });
+            },
+        );
+    });
+}
+
+/// The holder owns what it only writes: no committer can keep it from its locks.
+#[test]
+fn the_holder_commits_what_it_writes() {
+    check(2, || {
+        let cell = shared(TCell::new(0_u64));
+        both(
+            || {
+                let mut passed = 0;
+                atomically(|tx| {
+                    tx.irrevocable()?;
+                    passed += 1;
+                    cell.write(tx, 1)
+                });
+                assert_eq!(passed, 1, "an irrevocable attempt was lost");
+            },
+            || atomically(|tx| cell.write(tx, 2)),
+        );
+    });
+}

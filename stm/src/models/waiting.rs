@@ -97,3 +97,25 @@ fn a_wait_that_nobody_can_end_is_noticed() {
         );
     });
 }
+
+/// Who changes a cell and then drops the last handle but one has not left the wait alone.
+#[test]
+fn a_wait_is_not_abandoned_after_a_change() {
+    check(2, || {
+        let mine = TVar::new(false);
+        let theirs = mine.clone();
+        both(
+            move || {
+                mine.store(true);
+                drop(mine);
+            },
+            move || {
+                let ended = Atomically::new().shared_by_handle().run(|tx| {
+                    let set = theirs.read(tx)?;
+                    tx.check(set)
+                });
+                assert!(ended.is_ok());
+            },
+        );
+    });
+}
