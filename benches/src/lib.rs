@@ -1,21 +1,31 @@
 //! Benchmarks of Optimist: workloads, the engines they are compared on, and reports.
 //!
-//! Read in this order: [`engine`] says what an engine can do, [`workload`] what a workload is, [`micro`] and
-//! [`shortcuts`] hold the workloads, [`measure`] runs one on threads and checks its answer, [`catalogue`] names all pairs of the two,
-//! [`rounds`] runs them in turn, and [`report`] shows what came out.
+//! # The two traits
+//! An [`Engine`](engine::Engine) is a way to share cells between threads. A [`Workload`](workload::Workload) or a
+//! [`Program`](workload::Program) is written once, generic over the engine, so that each pair is compiled to code of
+//! its own, without an indirect call in the timed loop. Every run checks its own answer.
 //!
-//! Every workload is written once and is generic over the engine, so that each pair is compiled to code of its own, without
-//! an indirect call in the timed loop. Every run checks its own answer.
+//! * **Cells and worlds.** The shared data of a workload is a struct of `E::Cell<T>`s and whatever is never written.
+//!   The engine keeps it in an `E::World`. Links between nodes are indices into arrays of cells, as
+//!   the structures here do: these are words, so that no engine pays for counting references.
+//! * **Threads.** A thread enters a world and gets a [`Thread`](engine::Thread); what an engine keeps between
+//!   transactions, such as a lock, is in there.
+//! * **Transactions.** `thread.atomically(|tx, data| ...)` runs a body with the data: the cells live exactly as long as
+//!   the transaction may see them, which inline cells, and rivals that borrow, ask for. Bodies are `Fn`, since they
+//!   may run more than once and most rivals ask for it; they return what they find. Each use of a cell may fail, and
+//!   `?` passes that on. A transaction under a lock never fails, and the compiler knows.
+//! * **Reading.** `thread.snapshot` is the engine's own way to read only.
+//! * **Declared footprints.** `thread.atomically_on(|locks, data| locks.add(cell), |tx, data| ...)` names the cells
+//!   beforehand, for engines with fine-grained locks. The others never call the first closure. A workload that finds
+//!   its cells on the way asks for [`discovery`](engine::Abilities::discovery), and is reported as not expressible on
+//!   engines that lack it.
+//! * **Waiting.** `thread.atomically_or_wait` runs what may `tx.retry()`, or may end such a wait.
+//! * **Opacity.** A body that meets what cannot be, say a list that is not sorted, returns `tx.torn()`: a wrong answer
+//!   on an engine that promises opacity, and one more attempt on one that does not.
+//!
+//! What an engine can do and what a workload asks for are [`Abilities`](engine::Abilities); pairs that do not fit are
+//! left out, and said to be.
 #![forbid(unsafe_code)]
 
-pub mod catalogue;
 pub mod engine;
-pub mod measure;
-pub mod micro;
-pub mod report;
-pub mod rounds;
-pub mod shortcuts;
 pub mod workload;
-
-#[cfg(test)]
-mod tests;
