@@ -15,6 +15,8 @@ mod value;
 mod words;
 
 #[cfg(test)]
+pub(crate) mod forgetful;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

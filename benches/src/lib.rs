@@ -27,5 +27,18 @@
 //! left out, and said to be.
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
+pub mod compare;
 pub mod engine;
+pub mod figures;
+pub mod html;
+pub mod machine;
+pub mod measure;
+pub mod report;
+pub mod rounds;
+pub mod targets;
 pub mod workload;
+pub mod workloads;
+
+#[cfg(test)]
+mod tests;

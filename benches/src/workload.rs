@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use hdrhistogram::Histogram;
 use rand::Rng;
 use rand::rngs::SmallRng;
 
@@ -15,9 +16,8 @@ use crate::engine::{Abilities, Data, Engine, Thread};
 pub trait Workload: Clone + Send + Sync + 'static {
     /// What it asks of an engine.
     const NEEDS: Abilities;
-    /// How many rounds of `draw` and `run` there are between two looks at the flag that ends the run. Of each batch
-    /// the time of one transaction is taken for the latencies.
-    const BATCH: u32 = 64;
+    /// Whether the data is made for a number of threads, so that it cannot be used with another one.
+    const IS_FOR_THREADS: bool = false;
     /// The kinds of transactions, as [`run`](Self::run) counts them.
     const KINDS: &'static [&'static str] = &["transactions"];
 
@@ -28,8 +28,18 @@ pub trait Workload: Clone + Send + Sync + 'static {
     /// What [`check`](Self::check) remembers from one run to the next on the same data.
     type Account: Default;
 
+    /// What this one asks of an engine, if it is less with these parameters.
+    fn needs(&self) -> Abilities {
+        Self::NEEDS
+    }
+
     /// Makes the data for so many threads.
     fn data<E: Engine>(&self, threads: usize) -> Self::Data<E>;
+
+    /// Fills the data, which is not yet used by other threads.
+    fn prepare<E: Engine>(&self, thread: &mut Thread<'_, E, Self::Data<E>>) {
+        _ = thread;
+    }
 
     /// Makes what the thread with this number needs, of so many.
     fn worker(&self, thread: usize, threads: usize) -> Self::Worker;
@@ -37,8 +47,9 @@ pub trait Workload: Clone + Send + Sync + 'static {
     /// Makes the random choices of the next transaction.
     fn draw(&self, worker: &mut Self::Worker, random: &mut SmallRng);
 
-    /// Runs the transaction that was drawn, and returns the index of its kind.
-    fn run<E: Engine>(&self, worker: &mut Self::Worker, thread: &mut Thread<'_, E, Self::Data<E>>) -> usize;
+    /// Runs the transaction that was drawn, and returns the index of its kind; or nothing, if it was
+    /// [released](Self::release) instead.
+    fn run<E: Engine>(&self, worker: &mut Self::Worker, thread: &mut Thread<'_, E, Self::Data<E>>) -> Option<usize>;
 
     /// Looks for a sign that a transaction was lost, done twice or not done as a whole, once all threads are done.
     ///
@@ -51,15 +62,23 @@ pub trait Workload: Clone + Send + Sync + 'static {
         done: &[Done<Self::Worker>],
     ) -> Result<(), WrongAnswer>;
 
-    /// Lets a thread that sleeps in a transaction go on, when the run is to end; called on one thread until all
-    /// others have ended. Workloads that [wait](Abilities::waiting) need it.
+    /// Lets threads that sleep in transactions go on, when the run is to end; called on one more thread until all
+    /// have ended. Workloads that [wait](Abilities::waiting) need it.
     fn release<E: Engine>(&self, thread: &mut Thread<'_, E, Self::Data<E>>) {
         _ = thread;
     }
 
-    /// How many cells a transaction uses: what the time per cell is divided by.
-    fn cells(&self) -> usize {
-        1
+    /// How many transactions there are between two looks at the flag that ends the run. Of each batch the time of one
+    /// transaction is taken for the latencies.
+    fn batch(&self, worker: &Self::Worker) -> u32 {
+        _ = worker;
+        64
+    }
+
+    /// Latencies of a kind that the worker has measured itself, instead of the time of [`run`](Self::run).
+    fn latencies(worker: &Self::Worker, kind: usize) -> Option<&Histogram<u64>> {
+        _ = (worker, kind);
+        None
     }
 }
 

@@ -73,6 +73,30 @@ impl<L: Lock, D> fmt::Debug for Session<'_, L, D> {
     }
 }
 
+impl<L: Lock, D> Session<'_, L, D> {
+    #[inline]
+    pub(super) fn alone<R>(&mut self, critical: impl FnOnce(&mut TCellOwner<L>, &D) -> R) -> R {
+        let data = self.data;
+        L::alone(&mut self.lock, |owner| critical(owner, data))
+    }
+
+    #[inline]
+    pub(super) fn alone_or_wait<R>(
+        &mut self,
+        mut critical: impl FnMut(&mut TCellOwner<L>, &D) -> Result<R, Waits>,
+    ) -> R {
+        let data = self.data;
+        L::alone_or_wait(&mut self.lock, |owner| critical(owner, data))
+    }
+}
+
+impl<'tx, L: Lock> Alone<'tx, L> {
+    #[inline]
+    pub(super) fn new(owner: &'tx mut TCellOwner<L>) -> Self {
+        Self { owner, has_written: false }
+    }
+}
+
 /// A transaction that has everything for itself.
 pub struct Alone<'tx, L: Lock> {
     owner: &'tx mut TCellOwner<L>,
@@ -173,10 +197,8 @@ impl<L: Lock> Engine for Guarded<L> {
         session: &mut Session<'_, L, D>,
         body: impl for<'tx> Fn(&mut Alone<'tx, L>, &'tx D) -> Result<R, Waits>,
     ) -> R {
-        let data = session.data;
-        L::alone(&mut session.lock, |owner| {
-            body(&mut Alone { owner, has_written: false }, data).expect("only a transaction that may wait retries")
-        })
+        session
+            .alone(|owner, data| body(&mut Alone::new(owner), data).expect("only a transaction that may wait retries"))
     }
 
     #[inline]
@@ -193,8 +215,7 @@ impl<L: Lock> Engine for Guarded<L> {
         session: &mut Session<'_, L, D>,
         body: impl for<'tx> Fn(&mut Alone<'tx, L>, &'tx D) -> Result<R, Waits>,
     ) -> R {
-        let data = session.data;
-        L::alone_or_wait(&mut session.lock, |owner| body(&mut Alone { owner, has_written: false }, data))
+        session.alone_or_wait(|owner, data| body(&mut Alone::new(owner), data))
     }
 
     #[inline]
