@@ -249,8 +249,15 @@ fn whole<E: Engine, P: Program>(program: &P) -> Pairing {
     }
 }
 
+fn floor<W: Workload>(workload: &W) -> Pairing {
+    if W::KINDS.len() > 1 || W::NEEDS.waiting {
+        return Err("what a thread does depends on more than random choices");
+    }
+    Ok(Box::new(Floor::new(workload.clone())))
+}
+
 fn on_engine<W: Workload>(engine: EngineName, workload: &W) -> Pairing {
-    with_engine!(engine, E => timed::<E, W>(workload), none => Ok(Box::new(Floor::new(workload.clone()))))
+    with_engine!(engine, E => timed::<E, W>(workload), none => floor(workload))
 }
 
 fn program_on_engine<P: Program>(engine: EngineName, program: &P) -> Pairing {

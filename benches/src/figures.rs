@@ -58,6 +58,13 @@ impl Row {
         1e9 * self.threads as f64 / self.throughput(kind).median
     }
 
+    /// Nanoseconds on a processor for a transaction of any kind, if that was measured.
+    #[must_use]
+    pub fn processor_time(&self) -> Option<f64> {
+        let of_rounds: Vec<_> = self.samples.iter().filter_map(|sample| sample.processor_time).collect();
+        (!of_rounds.is_empty()).then(|| median(&of_rounds))
+    }
+
     /// The medians of the latencies of all rounds, if they were measured.
     #[must_use]
     pub fn latency(&self, kind: usize) -> Option<Latency> {

@@ -109,7 +109,8 @@ fn overview(report: &Report, workloads: &[String]) -> String {
     for threads in threads {
         _ = write!(
             text,
-            "<details open><summary>× mutex with {threads} threads</summary><table><tr><th>workload</th><th></th>"
+            "<details open><summary>× mutex with {}</summary><table><tr><th>workload</th><th></th>",
+            count(threads)
         );
         engines.iter().for_each(|engine| _ = write!(text, "<th>{engine}</th>"));
         text.push_str("</tr>");
@@ -117,7 +118,7 @@ fn overview(report: &Report, workloads: &[String]) -> String {
             let rows: Vec<_> =
                 report.rows.iter().filter(|row| row.workload == *workload && row.threads == threads).collect();
             let kinds = rows.first().map(|row| row.kinds.clone()).unwrap_or_default();
-            for (kind, name) in kinds.iter().enumerate() {
+            for (kind, name) in kinds.iter().enumerate().filter(|&(kind, _)| does_occur(&rows, kind)) {
                 _ = write!(text, "<tr><td>{}</td><td>{}</td>", escape(workload), escape(name));
                 for engine in &engines {
                     let row = rows.iter().find(|row| row.engine == *engine);
@@ -137,10 +138,20 @@ fn overview(report: &Report, workloads: &[String]) -> String {
     text
 }
 
+fn count(threads: usize) -> String {
+    if threads == 1 { "1 thread".to_string() } else { format!("{threads} threads") }
+}
+
+/// Whether there were transactions of the kind at all.
+fn does_occur(rows: &[&Row], kind: usize) -> bool {
+    rows.iter().any(|row| row.throughput(kind).median > 0.0)
+}
+
 /// The charts and the table of one workload.
 fn section(report: &Report, workload: &str, rows: &[&Row]) -> Result<String, Error> {
     let mut text = format!("<h3>{}</h3><div class=\"charts\">", escape(workload));
-    for (kind, name) in rows[0].kinds.iter().enumerate() {
+    let kinds = rows[0].kinds.iter().enumerate().filter(|&(kind, _)| does_occur(rows, kind));
+    for (kind, name) in kinds {
         text.push_str(&over_threads(rows, &format!("{name} per second"), |row| Some(row.throughput(kind).median))?);
         text.push_str(&over_threads(rows, &format!("{name}: × mutex"), |row| row.over_lock(kind, &report.rows))?);
         text.push_str(&latencies(rows, kind, name)?);
@@ -194,8 +205,9 @@ fn latencies(rows: &[&Row], kind: usize, name: &str) -> Result<String, Error> {
         let points = values.iter().enumerate().map(|(at, &value)| (at as f64, value as f64)).collect();
         Some(Series { engine: row.engine, points })
     };
-    let series: Vec<_> = rows.iter().filter(|row| row.threads == most).filter_map(|row| quantiles(row)).collect();
-    let title = format!("{name}: latency in ns, {most} threads");
+    let is_shown = |row: &&&Row| row.threads == most && row.engine != EngineName::Floor;
+    let series: Vec<_> = rows.iter().filter(is_shown).filter_map(|row| quantiles(row)).collect();
+    let title = format!("{name}: latency in ns, {}", count(most));
     Chart { title: &title, x: "", is_log: true, labels: &["P50", "P99", "P99.9", "max"] }.draw(&series)
 }
 
@@ -209,7 +221,7 @@ fn sweep(report: &Report, group: &str) -> Result<String, Error> {
         let rows: Vec<_> = rows.iter().copied().filter(|row| row.threads == threads).collect();
         let mut add = |title: &str, value: &dyn Fn(&Row) -> Option<f64>| -> Result<(), Error> {
             let series = series(&rows, |row| Some((row.point.as_ref()?.1, value(row)?)));
-            let title = format!("{title}, {threads} threads");
+            let title = format!("{title}, {}", count(threads));
             text.push_str(&Chart { title: &title, x: &what, is_log: false, labels: &[] }.draw(&series)?);
             Ok(())
         };
@@ -221,7 +233,9 @@ fn sweep(report: &Report, group: &str) -> Result<String, Error> {
 }
 
 fn series(rows: &[&Row], point: impl Fn(&Row) -> Option<(f64, f64)>) -> Vec<Series> {
-    let engines: BTreeSet<EngineName> = rows.iter().map(|row| row.engine).collect();
+    // The floor does nothing: its line would only press the others together.
+    let engines: BTreeSet<EngineName> =
+        rows.iter().map(|row| row.engine).filter(|&engine| engine != EngineName::Floor).collect();
     let of_engine = |engine| Series {
         engine,
         points: rows.iter().filter(|row| row.engine == engine).filter_map(|row| point(row)).collect(),

@@ -1,5 +1,10 @@
 //! Benchmarks of Optimist: workloads, the engines they are compared on, and reports.
 //!
+//! Read in this order: [`engine`] says what an engine can do, [`workload`] what a workload is, [`workloads`] holds them,
+//! [`measure`] runs one on threads and checks its answer, [`catalogue`] names all pairs of the two, [`rounds`] runs them
+//! in turn, [`figures`] takes medians, and [`report`], [`html`] and [`compare`] show what came out. [`targets`] are the
+//! ratios that the project has set itself.
+//!
 //! # The two traits
 //! An [`Engine`](engine::Engine) is a way to share cells between threads. A [`Workload`](workload::Workload) or a
 //! [`Program`](workload::Program) is written once, generic over the engine, so that each pair is compiled to code of
@@ -25,6 +30,16 @@
 //!
 //! What an engine can do and what a workload asks for are [`Abilities`](engine::Abilities); pairs that do not fit are
 //! left out, and said to be.
+//!
+//! # How fair it is
+//! Each engine is used as its own documentation recommends, and none pays for what only another one needs: bodies are
+//! compiled for each engine, values stand in place where a lock allows it, and a random choice costs all the same.
+//! What remains:
+//! * Fine-grained locks look for a boxed value's own lock, since safe code cannot change a value behind a lock that
+//!   stands elsewhere. Words pay nothing.
+//! * A lock of all waits for a change of anything: it has one condition variable, as a program with one lock has.
+//! * `fast-stm` and `stm-core` do not promise opacity. `xstm` reads and writes without atomics, which is a data race;
+//!   its answers have been right. `kovan-stm` and `xstm` cannot sleep. All five run wherever they can.
 #![forbid(unsafe_code)]
 
 pub mod catalogue;

@@ -38,6 +38,9 @@ impl Plan {
 pub struct Sample {
     /// What was done, by kind.
     pub kinds: Vec<KindSample>,
+    /// How long the threads were running on a processor for each transaction of any kind, in nanoseconds; if it was
+    /// measured. What else the machine does disturbs it less than time on the wall.
+    pub processor_time: Option<f64>,
     /// Transactions done, those of the warm-up among them.
     pub transactions: u64,
     /// Attempts of them that aborted in conflict, if the engine counts that.

@@ -118,16 +118,21 @@ impl Rows<'_> {
         self.row(workload, engine, threads).map(|row| row.throughput(0).median)
     }
 
-    fn nanoseconds(&self, workload: &str, engine: EngineName, threads: usize) -> Option<f64> {
-        self.row(workload, engine, threads).map(|row| row.nanoseconds(0))
+    /// On a processor, for one thread: what others do there does not count.
+    fn nanoseconds(&self, workload: &str, engine: EngineName) -> Option<f64> {
+        self.row(workload, engine, 1).and_then(Row::processor_time)
     }
 
-    /// The time of a transaction over that on another engine, on one thread. The larger one of the ratio as it is, and
-    /// without the random choices.
+    /// The time of a transaction over that on another engine, on one thread: as it is, and without the random choices.
     fn times(&self, workload: &str, engine: EngineName, other: EngineName) -> Option<(f64, f64)> {
-        let (this, that) = (self.nanoseconds(workload, engine, 1)?, self.nanoseconds(workload, other, 1)?);
-        let floor = self.nanoseconds(workload, EngineName::Floor, 1)?;
+        let (this, that) = (self.nanoseconds(workload, engine)?, self.nanoseconds(workload, other)?);
+        let floor = self.nanoseconds(workload, EngineName::Floor)?;
         Some((this / that, (this - floor) / (that - floor).max(0.1)))
+    }
+
+    /// Transactions in a second: of one thread in its time on a processor, of several on the wall.
+    fn speed(&self, row: &Row) -> Option<f64> {
+        if row.threads == 1 { row.processor_time().map(|time| 1e9 / time) } else { Some(row.throughput(0).median) }
     }
 
     /// Throughput of ours over that of the fastest rival, of all workloads of a group.
@@ -135,9 +140,11 @@ impl Rows<'_> {
         let ratio = |row: &Row| {
             let best = RIVALS
                 .iter()
-                .filter_map(|&rival| Some((self.throughput(&row.workload, rival, row.threads)?, rival)))
+                .filter_map(|&rival| Some((self.speed(self.row(&row.workload, rival, row.threads)?)?, rival)))
                 .max_by(|one, other| one.0.total_cmp(&other.0))?;
-            Some((row.throughput(0).median / best.0, format!("{} × {} ({})", row.workload, row.threads, best.1)))
+            let plural = if row.threads == 1 { "thread" } else { "threads" };
+            let at = format!("{}, {} {plural} ({})", row.workload, row.threads, best.1);
+            Some((self.speed(row)? / best.0, at))
         };
         let ratios: Vec<_> =
             self.0.iter().filter(|row| row.group == group && row.engine == engine).filter_map(ratio).collect();
@@ -150,7 +157,7 @@ impl Rows<'_> {
     /// The least gain over the faster GIL with two threads, of all workloads that are long enough.
     fn over_gil(&self) -> (Option<f64>, String) {
         let gain = |row: &Row| {
-            let time = self.nanoseconds(&row.workload, EngineName::Mutex, 1)?;
+            let time = self.nanoseconds(&row.workload, EngineName::Mutex)?;
             if row.threads != 2 || row.engine != OURS || time < MICROSECOND {
                 return None;
             }
@@ -201,7 +208,7 @@ fn against_references(rows: &Rows<'_>) -> Vec<Verdict> {
         });
         Verdict::at_most(what, must, aim, ratios.map(|(ratio, _)| ratio)).noted(note.unwrap_or_default())
     };
-    let per_write = |workload: &str, writes: f64| Some(rows.nanoseconds(workload, OURS, 1)? / writes);
+    let per_write = |workload: &str, writes: f64| Some(rows.nanoseconds(workload, OURS)? / writes);
     let linear = per_write("write-100000", 1e5).zip(per_write("write-100", 1e2)).map(|(many, few)| many / few);
     vec![
         time("read 16, × bare words, 1 thread", 3.0, 2.0, "read-16", EngineName::Bare),

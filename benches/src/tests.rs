@@ -4,9 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::catalogue::{EngineName, Entry, catalogue};
+use crate::compare;
 use crate::engine::forgetful::Forgetful;
 use crate::engine::{Abilities, Engine, GlobalMutex, Thread, Tx, View};
+use crate::html;
 use crate::measure::{Job, Plan, Timed, Whole};
+use crate::report::Report;
 use crate::rounds::Options;
 use crate::workload::{Done, Part, Program, Workload, WrongAnswer};
 use crate::workloads::array::Array;
@@ -225,4 +228,33 @@ fn the_sum_of_shares_is_the_whole() {
     let barrier = std::sync::Barrier::new(1);
     let shares: Vec<_> = (0..3).map(|thread| Part::new(thread, 3, 0, &barrier).share(10)).collect();
     assert_eq!(shares, [0..3, 3..6, 6..10]);
+}
+
+#[test]
+fn a_report_can_be_read_again_and_shown_without_a_network() {
+    let options = Options {
+        workloads: catalogue().into_iter().filter(|entry| ["bank-10", "skew-0.9"].contains(&&*entry.name)).collect(),
+        engines: vec![EngineName::Mutex, EngineName::ObjectLocks, EngineName::Bare],
+        threads: vec![1, 2],
+        rounds: 2,
+        time: Duration::from_millis(3),
+        seed: 1,
+    };
+    let report = Report::new(&options, options.run(|_| {}).unwrap());
+    let mut json = Vec::new();
+    report.write_json(&mut json).unwrap();
+    let again = Report::read_json(&json[..]).unwrap();
+    assert_eq!(again.rows.len(), report.rows.len());
+    let changes = compare::changes(&report, &again);
+    assert_eq!(changes.len(), report.rows.iter().map(|row| row.kinds.len()).sum::<usize>());
+    assert!(changes.iter().all(|change| change.ratio() == 1.0 && !change.is_beyond_noise()));
+
+    let page = html::page(&report).unwrap();
+    for part in ["<h3>bank-10</h3>", "transfers: × mutex", "audits: latency in ns, 2 threads", "exponent of Zipf"] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert!(page.matches("<svg").count() >= 8);
+    for outside in ["<script", "<link", "<img", "src=", "url(", "@import"] {
+        assert!(!page.contains(outside), "the page asks for something by `{outside}`");
+    }
 }

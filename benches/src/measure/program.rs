@@ -65,6 +65,7 @@ impl<E: Engine, P: Program> Job for Whole<E, P> {
         let outputs: Vec<_> = ended.into_iter().map(|(.., output)| output).collect();
         let operations = program.check(input, &mut Thread::<E, _>::enter(&world), &outputs)?;
         let throughput = operations as f64 / (end - start).as_secs_f64();
-        Ok(Sample { kinds: vec![KindSample { throughput, latency: None }], transactions: operations, conflicts })
+        let kinds = vec![KindSample { throughput, latency: None }];
+        Ok(Sample { kinds, processor_time: None, transactions: operations, conflicts })
     }
 }

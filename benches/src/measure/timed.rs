@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cpu_time::ThreadTime;
 use hdrhistogram::Histogram;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -133,6 +134,8 @@ impl<W: Workload> Job for Floor<W> {
 /// What a thread has come to.
 struct Ended<W> {
     rates: Vec<f64>,
+    /// Time on a processor, and the transactions done in it.
+    processor: (Duration, u64),
     latencies: Vec<Histogram<u64>>,
     done: Done<W>,
 }
@@ -173,8 +176,11 @@ fn add_up<W: Workload>(mut ended: Vec<Ended<W::Worker>>, conflicts: Option<u64>)
             KindSample { throughput, latency: Latency::of(&latencies) }
         })
         .collect();
+    let time: Duration = ended.iter().map(|thread| thread.processor.0).sum();
+    let count: u64 = ended.iter().map(|thread| thread.processor.1).sum();
+    let processor_time = (count > 0).then(|| time.as_nanos() as f64 / count as f64);
     let done: Vec<_> = ended.into_iter().map(|thread| thread.done).collect();
-    (Sample { kinds, transactions: done.iter().map(Done::transactions).sum(), conflicts }, done)
+    (Sample { kinds, processor_time, transactions: done.iter().map(Done::transactions).sum(), conflicts }, done)
 }
 
 struct Worker<'a, W: Workload> {
@@ -214,6 +220,7 @@ impl<'a, W: Workload> Worker<'a, W> {
         self.latencies.iter_mut().for_each(Histogram::reset);
         blocking(thread, &mut || _ = barrier.wait());
         let start = Instant::now();
+        let start_on_processor = ThreadTime::now();
         loop {
             self.batch(thread, &run);
             // Relaxed: the flag says nothing about anything else.
@@ -221,9 +228,15 @@ impl<'a, W: Workload> Worker<'a, W> {
                 break;
             }
         }
+        let on_processor = start_on_processor.elapsed();
         let seconds = start.elapsed().as_secs_f64();
-        let rates = self.counts.iter().zip(before).map(|(after, before)| (after - before) as f64 / seconds).collect();
-        Ended { rates, latencies: self.latencies, done: Done { counts: self.counts, worker: self.worker } }
+        let counts: Vec<u64> = self.counts.iter().zip(before).map(|(after, before)| after - before).collect();
+        Ended {
+            rates: counts.iter().map(|&count| count as f64 / seconds).collect(),
+            processor: (on_processor, counts.iter().sum()),
+            latencies: self.latencies,
+            done: Done { counts: self.counts, worker: self.worker },
+        }
     }
 
     /// Not inlined, so that a profile shows it by the names of the workload and the engine.
