@@ -113,15 +113,6 @@ impl Drawn {
 }
 
 impl Array {
-    #[inline]
-    fn index(&self, zipf: Option<&Zipf<f64>>, random: &mut SmallRng) -> u32 {
-        match zipf {
-            None => index(random, self.words) as u32,
-            // An odd factor spreads the frequent ones over the array.
-            Some(zipf) => (zipf.sample(random) as usize).wrapping_mul(40_503) as u32 & (self.words - 1) as u32,
-        }
-    }
-
     fn is_distinct(indices: &[u32]) -> bool {
         let mut is_distinct = true;
         for (later, one) in indices.iter().enumerate() {
@@ -161,12 +152,16 @@ impl Workload for Array {
 
     #[inline]
     fn draw(&self, worker: &mut Drawn, random: &mut SmallRng) {
-        let used = self.used();
+        let indices = &mut worker.indices[..self.used()];
         loop {
-            for at in 0..used {
-                worker.indices[at] = self.index(worker.zipf.as_ref(), random);
+            match &worker.zipf {
+                None => indices.iter_mut().for_each(|at| *at = index(random, self.words) as u32),
+                // An odd factor spreads the frequent ones over the array.
+                Some(zipf) => indices.iter_mut().for_each(|at| {
+                    *at = (zipf.sample(random) as usize).wrapping_mul(40_503) as u32 & (self.words - 1) as u32;
+                }),
             }
-            if !self.is_distinct || Self::is_distinct(&worker.indices[..used]) {
+            if !self.is_distinct || Self::is_distinct(indices) {
                 break;
             }
         }
