@@ -35,7 +35,7 @@ impl Change {
     }
 }
 
-/// All throughputs that both have.
+/// All throughputs that both have, if there were any before.
 #[must_use]
 pub fn changes(before: &Report, after: &Report) -> Vec<Change> {
     let same = |one: &Row, other: &Row| one.is_beside(other) && one.engine == other.engine && one.kinds == other.kinds;
@@ -48,6 +48,8 @@ pub fn changes(before: &Report, after: &Report) -> Vec<Change> {
                 after: new.throughput(kind),
             })
         })
+        // A kind that did not occur has no ratio.
+        .filter(|change| change.before.median > 0.0)
         .collect()
 }
 

