@@ -1,45 +1,54 @@
-//! The six basic transactions at one thread, on Optimist's variables and on one lock.
+//! Single figures by criterion: the basic transactions and values at one thread, on Optimist and under one lock.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "criterion's macros make public items without docs")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use optimist_benches::engine::{Engine, Locked, Variables};
-use optimist_benches::micro::{Counter, Mixed, Read, Update, WORDS};
-use optimist_benches::workload::{Evidence, RunOn};
+use optimist_benches::engine::{Engine, GlobalMutex, InlineCells, Thread, Variables};
+use optimist_benches::workload::{Done, Workload};
+use optimist_benches::workloads::array::Array;
+use optimist_benches::workloads::boxed::{Boxed, Record};
+use optimist_benches::workloads::single::Single;
+use optimist_benches::workloads::swaps::Swaps;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-fn bench_engine<W: RunOn<E>, E: Engine>(criterion: &mut Criterion, workload_name: &str, engine_name: &str) {
-    let words = W::words(WORDS);
-    let engine = E::new(words, W::FIRST_VALUE);
-    let before = engine.values();
-    let mut workload = W::new(0, words);
+fn bench_engine<E: Engine, W: Workload>(criterion: &mut Criterion, name: &str, engine: &str, workload: &W) {
+    let world = E::world(workload.data::<E>(1));
+    let mut thread = Thread::<E, _>::enter(&world);
+    workload.prepare(&mut thread);
+    let mut worker = workload.worker(0, 1);
     let mut random = SmallRng::seed_from_u64(1);
-    let mut transactions = 0;
-    criterion.benchmark_group(workload_name).bench_function(engine_name, |bencher| {
+    let mut counts = vec![0; W::KINDS.len()];
+    criterion.benchmark_group(name).bench_function(engine, |bencher| {
         bencher.iter(|| {
-            workload.draw(&mut random);
-            workload.run(&engine);
-            transactions += 1;
+            workload.draw(&mut worker, &mut random);
+            if let Some(kind) = workload.run(&mut worker, &mut thread) {
+                counts[kind] += 1;
+            }
         });
     });
-    let threads = [(transactions, workload)];
-    let evidence = Evidence { before: &before, after: &engine.values(), threads: &threads };
-    W::check(&evidence).unwrap();
+    workload.check(&mut W::Account::default(), &mut thread, &[Done { counts, worker }]).unwrap();
 }
 
-fn bench<W: RunOn<Variables> + RunOn<Locked>>(criterion: &mut Criterion, workload_name: &str) {
-    bench_engine::<W, Variables>(criterion, workload_name, "optimist-tvar");
-    bench_engine::<W, Locked>(criterion, workload_name, "mutex");
+fn bench(criterion: &mut Criterion, name: &str, workload: &impl Workload) {
+    bench_engine::<Variables, _>(criterion, name, "optimist-tvar", workload);
+    bench_engine::<InlineCells, _>(criterion, name, "optimist-tcell", workload);
+    bench_engine::<GlobalMutex, _>(criterion, name, "mutex", workload);
 }
 
 fn micro(criterion: &mut Criterion) {
-    bench::<Read<1>>(criterion, "read-1");
-    bench::<Read<16>>(criterion, "read-16");
-    bench::<Update<1>>(criterion, "update-1");
-    bench::<Update<4>>(criterion, "update-4");
-    bench::<Mixed>(criterion, "read-8-update-2");
-    bench::<Counter>(criterion, "counter");
+    bench(criterion, "read-1", &Array::read(1));
+    bench(criterion, "read-16", &Array::read(16));
+    bench(criterion, "snapshot-64", &Array::snapshot(64));
+    bench(criterion, "update-1", &Array::update(1));
+    bench(criterion, "update-4", &Array::update(4));
+    bench(criterion, "read-8-update-2", &Array::mixed());
+    bench(criterion, "counter", &Array::counter());
+    bench(criterion, "swap-2", &Swaps(2));
+    bench(criterion, "record-read", &Boxed::<Record>::read());
+    bench(criterion, "record-update", &Boxed::<Record>::update());
+    bench(criterion, "load", &Single::Load);
+    bench(criterion, "add", &Single::Add);
 }
 
 criterion_group!(benches, micro);

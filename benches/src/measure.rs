@@ -1,208 +1,102 @@
-//! Running one workload on one engine with some threads, for some time.
-//!
-//! # Protocol
-//! 1. Each thread warms up: its thread-local memory, the caches, the branch predictor.
-//! 2. All threads meet at a barrier, and each reads the clock.
-//! 3. Each runs batches of transactions until a flag is set, then reads the clock again. The flag is looked at
-//!    once for each batch.
-//! 4. The answer is checked, warm-up included.
-//!
-//! The rate of each thread is what it did over the time that it took itself, so that a thread that is woken late or
-//! preempted at the end is neither credited nor charged with time in which it did not run the loop. The throughput is the sum
-//! of the rates.
+//! Running one workload on one engine with some threads.
 
-use std::hint::black_box;
-use std::marker::PhantomData;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+mod program;
+mod timed;
 
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
+use std::time::Duration;
 
-use crate::engine::Engine;
-use crate::workload::{Evidence, RunOn, Workload, WrongAnswer};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+pub use program::Whole;
+pub use timed::{Floor, Timed};
+
+use crate::workload::WrongAnswer;
 
 /// How a run is to be done.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// How many threads run transactions.
     pub threads: usize,
-    /// For how long.
+    /// For how long, if the workload has no end of its own.
     pub time: Duration,
     /// For how long each thread warms up before.
     pub warm_up: Duration,
-    /// What the choice of words depends on.
+    /// What all random choices depend on.
     pub seed: u64,
 }
 
+impl Plan {
+    /// The seed of one thread's choices: the same for all engines.
+    fn seed_of(&self, thread: usize) -> u64 {
+        self.seed ^ (thread as u64).rotate_right(16)
+    }
+}
+
 /// What a run gave.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Transactions of all threads in a second.
-    pub throughput: f64,
+    /// What was done, by kind.
+    pub kinds: Vec<KindSample>,
+    /// How long the threads were running on a processor for each transaction of any kind, in nanoseconds; if it was
+    /// measured. What else the machine does disturbs it less than time on the wall.
+    pub processor_time: Option<f64>,
     /// Transactions done, those of the warm-up among them.
     pub transactions: u64,
     /// Attempts of them that aborted in conflict, if the engine counts that.
     pub conflicts: Option<u64>,
 }
 
+/// What a run gave of one kind of transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindSample {
+    /// How many of them all threads did in a second.
+    pub throughput: f64,
+    /// How long they took, if that was measured.
+    pub latency: Option<Latency>,
+}
+
+/// How long transactions took as their threads saw it, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// The median.
+    pub p50: u64,
+    /// One of a hundred took longer.
+    pub p99: u64,
+    /// One of a thousand took longer.
+    pub p999: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+impl Latency {
+    fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        (!histogram.is_empty()).then(|| Self {
+            p50: histogram.value_at_quantile(0.5),
+            p99: histogram.value_at_quantile(0.99),
+            p999: histogram.value_at_quantile(0.999),
+            max: histogram.max(),
+        })
+    }
+}
+
+/// A histogram of nanoseconds, up to ten minutes, in three digits.
+///
+/// # Panics
+/// Never: the bounds are in order.
+#[must_use]
+pub fn nanoseconds() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 600_000_000_000, 3).expect("the bounds are in order")
+}
+
 /// A pair of a workload and an engine that can be run.
 pub trait Job {
-    /// Whether more than one thread may run it.
-    fn is_concurrent(&self) -> bool;
-
-    /// How many words a transaction uses.
-    fn words_used(&self) -> usize;
+    /// The names of the kinds of transactions.
+    fn kinds(&self) -> &'static [&'static str];
 
     /// Runs it.
     ///
     /// # Errors
     /// When the engine gave a wrong answer.
     fn run(&mut self, plan: &Plan) -> Result<Sample, WrongAnswer>;
-}
-
-/// A workload on an engine, whose words are kept from one run to the next.
-#[derive(Debug)]
-pub struct Pair<E, W> {
-    engine: E,
-    words: usize,
-    workload: PhantomData<fn() -> W>,
-}
-
-impl<E: Engine, W: RunOn<E>> Pair<E, W> {
-    /// Makes the words, if an array of `asked` words is asked for.
-    #[must_use]
-    pub fn new(asked: usize) -> Self {
-        let words = W::words(asked);
-        Self { engine: E::new(words, W::FIRST_VALUE), words, workload: PhantomData }
-    }
-}
-
-impl<E: Engine, W: RunOn<E>> Job for Pair<E, W> {
-    fn is_concurrent(&self) -> bool {
-        E::IS_CONCURRENT
-    }
-
-    fn words_used(&self) -> usize {
-        W::WORDS_USED
-    }
-
-    fn run(&mut self, plan: &Plan) -> Result<Sample, WrongAnswer> {
-        let before = self.engine.values();
-        let conflicts_before = E::conflicts();
-        let done = run_threads(plan, self.words, |workload: &mut W| workload.run(&self.engine));
-        let conflicts = E::conflicts().zip(conflicts_before).map(|(after, before)| after - before);
-        let after = self.engine.values();
-        let evidence = Evidence { before: &before, after: &after, threads: &done.threads };
-        W::check(&evidence)?;
-        Ok(Sample { throughput: done.throughput, transactions: evidence.transactions(), conflicts })
-    }
-}
-
-/// A workload whose transactions do nothing: the cost of choosing the words and of the loop itself.
-#[derive(Debug)]
-pub struct Floor<W> {
-    words: usize,
-    workload: PhantomData<fn() -> W>,
-}
-
-impl<W: Workload> Floor<W> {
-    /// Makes it, if an array of `asked` words is asked for.
-    #[must_use]
-    pub fn new(asked: usize) -> Self {
-        Self { words: W::words(asked), workload: PhantomData }
-    }
-}
-
-impl<W: Workload> Job for Floor<W> {
-    fn is_concurrent(&self) -> bool {
-        true
-    }
-
-    fn words_used(&self) -> usize {
-        W::WORDS_USED
-    }
-
-    fn run(&mut self, plan: &Plan) -> Result<Sample, WrongAnswer> {
-        let done = run_threads(plan, self.words, |workload: &mut W| _ = black_box(workload));
-        let transactions = done.threads.iter().map(|(transactions, _)| transactions).sum();
-        Ok(Sample { throughput: done.throughput, transactions, conflicts: None })
-    }
-}
-
-struct Done<W> {
-    throughput: f64,
-    threads: Vec<(u64, W)>,
-}
-
-fn run_threads<W: Workload>(plan: &Plan, words: usize, run: impl Fn(&mut W) + Sync) -> Done<W> {
-    let barrier = Barrier::new(plan.threads + 1);
-    let stop = AtomicBool::new(false);
-    let threads: Vec<_> = thread::scope(|scope| {
-        let handles: Vec<_> = (0..plan.threads)
-            .map(|thread| {
-                let (run, barrier, stop) = (&run, &barrier, &stop);
-                scope.spawn(move || {
-                    let workload = W::new(thread, words);
-                    Worker::new(workload, thread, plan.seed, run).work(plan.warm_up, barrier, stop)
-                })
-            })
-            .collect();
-        barrier.wait();
-        thread::sleep(plan.time);
-        // Relaxed: the flag says nothing about anything else.
-        stop.store(true, Ordering::Relaxed);
-        handles.into_iter().map(|handle| handle.join().expect("a worker panicked, as reported above")).collect()
-    });
-    Done {
-        throughput: threads.iter().map(|(rate, _)| rate).sum(),
-        threads: threads.into_iter().map(|(_, thread)| thread).collect(),
-    }
-}
-
-struct Worker<'a, W, F> {
-    workload: W,
-    random: SmallRng,
-    transactions: u64,
-    run: &'a F,
-}
-
-impl<'a, W: Workload, F: Fn(&mut W)> Worker<'a, W, F> {
-    fn new(workload: W, thread: usize, seed: u64, run: &'a F) -> Self {
-        // Each thread has a sequence of its own, the same for all engines.
-        let random = SmallRng::seed_from_u64(seed ^ (thread as u64).rotate_right(16));
-        Self { workload, random, transactions: 0, run }
-    }
-
-    /// Returns the rate, and what [`Evidence`] wants of a thread.
-    fn work(mut self, warm_up: Duration, barrier: &Barrier, stop: &AtomicBool) -> (f64, (u64, W)) {
-        let start = Instant::now();
-        while start.elapsed() < warm_up {
-            self.batch();
-        }
-        let before = self.transactions;
-        barrier.wait();
-        let start = Instant::now();
-        loop {
-            self.batch();
-            // Relaxed: the flag says nothing about anything else.
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        ((self.transactions - before) as f64 / seconds, (self.transactions, self.workload))
-    }
-
-    /// Not inlined, so that a profile shows it by the names of the workload and the engine.
-    #[inline(never)]
-    fn batch(&mut self) {
-        for _ in 0..W::BATCH {
-            self.workload.draw(&mut self.random);
-            (self.run)(&mut self.workload);
-        }
-        self.transactions += W::BATCH;
-    }
 }

@@ -1,21 +1,23 @@
 //! Running all that was asked for, in rounds, so that what disturbs the machine for a while disturbs all engines alike.
 //!
-//! For each workload the words of all engines are made first. Then in each round each engine runs once at each
-//! number of threads, from the same seed; every round begins with the next engine.
+//! In each round of a workload each engine runs once at each number of threads, from the same seed; every round
+//! begins with the next engine.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::catalogue::{EngineName, WorkloadName, job};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{EngineName, Entry};
 use crate::measure::{Job, Plan, Sample};
 use crate::workload::WrongAnswer;
 
 /// What to run, and how.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// The workloads, one after the other.
-    pub workloads: Vec<WorkloadName>,
+    pub workloads: Vec<Entry>,
     /// The engines, interleaved.
     pub engines: Vec<EngineName>,
     /// The numbers of threads.
@@ -24,31 +26,55 @@ pub struct Options {
     pub rounds: usize,
     /// For how long each engine runs in a round, at each number of threads.
     pub time: Duration,
-    /// How large the array is.
-    pub words: usize,
-    /// What the choice of words depends on.
+    /// What all random choices depend on.
     pub seed: u64,
 }
 
 /// What one engine gave on one workload with one number of threads, a sample for each round.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// The workload.
-    pub workload: WorkloadName,
+    pub workload: String,
+    /// What it is one of.
+    pub group: String,
     /// The engine.
     pub engine: EngineName,
     /// How many threads ran transactions.
     pub threads: usize,
-    /// How many words a transaction uses.
-    pub words_used: usize,
+    /// How many cells a transaction uses, if that is always the same.
+    pub cells: Option<usize>,
+    /// What a sweep varies, and the value of it here.
+    pub point: Option<(String, f64)>,
+    /// The kinds of transactions.
+    pub kinds: Vec<String>,
     /// What it gave.
     pub samples: Vec<Sample>,
+}
+
+/// A pair that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The workload.
+    pub workload: String,
+    /// The engine.
+    pub engine: EngineName,
+    /// What it cannot do.
+    pub why: String,
+}
+
+/// What came out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What was measured.
+    pub rows: Vec<Row>,
+    /// What was not.
+    pub skipped: Vec<Skipped>,
 }
 
 /// An engine that gave a wrong answer, and where.
 #[derive(Debug)]
 pub struct Failure {
-    workload: WorkloadName,
+    workload: String,
     engine: EngineName,
     threads: usize,
     why: WrongAnswer,
@@ -78,7 +104,7 @@ impl Options {
     /// How many runs there will be.
     #[must_use]
     pub fn runs(&self) -> usize {
-        let cases = self.workloads.iter().flat_map(|&workload| self.cases(workload));
+        let cases = self.workloads.iter().flat_map(|workload| self.cases(workload, &mut Vec::new()));
         self.rounds * cases.map(|case| case.rows.len()).sum::<usize>()
     }
 
@@ -86,10 +112,10 @@ impl Options {
     ///
     /// # Errors
     /// When an engine gave a wrong answer.
-    pub fn run(&self, mut before_each: impl FnMut(&Row)) -> Result<Vec<Row>, Failure> {
-        let mut rows = Vec::new();
-        for &workload in &self.workloads {
-            let mut cases: Vec<_> = self.cases(workload).collect();
+    pub fn run(&self, mut before_each: impl FnMut(&Row)) -> Result<Outcome, Failure> {
+        let mut outcome = Outcome::default();
+        for workload in &self.workloads {
+            let mut cases = self.cases(workload, &mut outcome.skipped);
             for round in 0..self.rounds {
                 let begin = round % cases.len().max(1);
                 let (last, first) = cases.split_at_mut(begin);
@@ -97,21 +123,35 @@ impl Options {
                     self.run_case(case, round, &mut before_each)?;
                 }
             }
-            rows.extend(cases.into_iter().flat_map(|case| case.rows));
+            outcome.rows.extend(cases.into_iter().flat_map(|case| case.rows));
         }
-        Ok(rows)
+        Ok(outcome)
     }
 
-    fn cases(&self, workload: WorkloadName) -> impl Iterator<Item = Case> {
-        self.engines.iter().filter_map(move |&engine| {
-            let job = job(workload, engine, self.words)?;
-            let threads = self.threads.iter().filter(|&&threads| threads == 1 || job.is_concurrent());
-            let words_used = job.words_used();
-            let rows = threads
-                .map(|&threads| Row { workload, engine, threads, words_used, samples: Vec::with_capacity(self.rounds) })
-                .collect();
-            Some(Case { job, rows })
-        })
+    fn cases(&self, workload: &Entry, skipped: &mut Vec<Skipped>) -> Vec<Case> {
+        let case = |&engine: &EngineName| match workload.job(engine) {
+            Ok(job) => Some(Case { rows: self.rows(workload, engine, job.as_ref()), job }),
+            Err(why) => {
+                skipped.push(Skipped { workload: workload.name.clone(), engine, why: why.to_string() });
+                None
+            }
+        };
+        self.engines.iter().filter_map(case).collect()
+    }
+
+    fn rows(&self, workload: &Entry, engine: EngineName, job: &dyn Job) -> Vec<Row> {
+        let is_wanted = |&threads: &usize| threads >= workload.threads && (threads == 1 || engine != EngineName::Bare);
+        let row = |threads| Row {
+            workload: workload.name.clone(),
+            group: workload.group.to_string(),
+            engine,
+            threads,
+            cells: workload.cells,
+            point: workload.point.map(|(what, value)| (what.to_string(), value)),
+            kinds: job.kinds().iter().map(ToString::to_string).collect(),
+            samples: Vec::with_capacity(self.rounds),
+        };
+        self.threads.iter().copied().filter(is_wanted).map(row).collect()
     }
 
     fn run_case(&self, case: &mut Case, round: usize, before_each: &mut impl FnMut(&Row)) -> Result<(), Failure> {
@@ -124,7 +164,7 @@ impl Options {
                 seed: self.seed.wrapping_add(round as u64),
             };
             let sample = case.job.run(&plan).map_err(|why| Failure {
-                workload: row.workload,
+                workload: row.workload.clone(),
                 engine: row.engine,
                 threads: row.threads,
                 why,

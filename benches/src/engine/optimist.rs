@@ -1,159 +1,110 @@
-//! Optimist, with a variable for each word, or with all cells in one allocation.
+//! Optimist, with a variable for each value, or with cells in place.
 
-use optimist::{Abort, Shared, Snapshot, Stm, TCell, TVar, Tx, atomically, snapshot, stats};
+use optimist::{Abort, ReadTx, Shared, Snapshot, Stm, TCell, TVar, Tx, atomically, snapshot, stats};
 
-use super::{Engine, Query, ReadWords, SingleWords, Snapshots, Transaction, Words};
+use super::{Abilities, Data, Engine, Value};
 
-/// A [`TVar`] for each word: what most users write.
-#[derive(Debug)]
-pub struct Variables(Vec<TVar<u64>>);
+/// What both ways to use Optimist have in common. The data is a [`Shared`], whose cells live as long as any
+/// transaction sees them; only [`TCell`]s need that.
+macro_rules! engine {
+    ($(#[$doc:meta])* $engine:ident, $cell:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $engine;
 
-struct InVariables<'a, T> {
-    variables: &'a [TVar<u64>],
-    tx: &'a mut T,
+        impl<'tx, V: ReadTx<'tx>> super::View<'tx, $engine> for V {
+            #[inline]
+            fn read<T: Value>(&mut self, cell: &'tx $cell<T>) -> Stm<T> {
+                cell.read(self)
+            }
+
+            #[inline]
+            fn look<T: Value, R>(&mut self, cell: &'tx $cell<T>, look: impl FnOnce(&T) -> R) -> Stm<R> {
+                cell.read_ref(self).map(look)
+            }
+
+            fn torn<R>(&mut self) -> Stm<R> {
+                panic!("Optimist has shown a state that never was")
+            }
+        }
+
+        impl<'tx> super::Tx<'tx, $engine> for Tx<'tx> {
+            #[inline]
+            fn write<T: Value>(&mut self, cell: &'tx $cell<T>, value: T) -> Stm<()> {
+                cell.write(self, value)
+            }
+
+            #[inline]
+            fn modify<T: Value, R>(&mut self, cell: &'tx $cell<T>, change: impl FnOnce(&mut T) -> R) -> Stm<R> {
+                cell.modify(self, change)
+            }
+
+            fn retry<R>(&mut self) -> Stm<R> {
+                Tx::retry(self)
+            }
+        }
+
+        impl Engine for $engine {
+            const ABILITIES: Abilities = Abilities::ALL;
+
+            type Cell<T: Value> = $cell<T>;
+            type World<D: Data> = Shared<D>;
+            type Session<'w, D: Data> = &'w Shared<D>;
+            type Tx<'tx> = Tx<'tx>;
+            type View<'tx> = Snapshot<'tx>;
+            type Abort = Abort;
+
+            fn cell<T: Value>(value: T) -> Self::Cell<T> {
+                $cell::new(value)
+            }
+
+            fn world<D: Data>(data: D) -> Shared<D> {
+                Shared::new(data)
+            }
+
+            fn enter<D: Data>(world: &Shared<D>) -> &Shared<D> {
+                world
+            }
+
+            #[inline]
+            fn atomically<D: Data, R>(
+                session: &mut &Shared<D>,
+                body: impl for<'tx> Fn(&mut Tx<'tx>, &'tx D) -> Stm<R>,
+            ) -> R {
+                atomically(|tx| body(tx, session.get(tx)))
+            }
+
+            #[inline]
+            fn snapshot<D: Data, R>(
+                session: &mut &Shared<D>,
+                body: impl for<'tx> Fn(&mut Snapshot<'tx>, &'tx D) -> Stm<R>,
+            ) -> R {
+                snapshot(|view| body(view, session.get(view)))
+            }
+
+            #[inline]
+            fn load<D: Data>(session: &mut &Shared<D>, pick: impl Fn(&D) -> &Self::Cell<u64>) -> u64 {
+                pick(session).load()
+            }
+
+            #[inline]
+            fn add<D: Data>(session: &mut &Shared<D>, pick: impl Fn(&D) -> &Self::Cell<u64>, amount: u64) {
+                pick(session).update(|value| *value += amount);
+            }
+
+            fn conflicts() -> Option<u64> {
+                Some(stats().conflicts())
+            }
+        }
+    };
 }
 
-impl<'tx> ReadWords for InVariables<'_, Tx<'tx>> {
-    type Abort = Abort;
-
-    #[inline]
-    fn read(&mut self, index: usize) -> Stm<u64> {
-        self.variables[index].read(self.tx)
-    }
+engine! {
+    /// A [`TVar`] for each value: what most users write.
+    Variables, TVar
 }
 
-impl<'tx> ReadWords for InVariables<'_, Snapshot<'tx>> {
-    type Abort = Abort;
-
-    #[inline]
-    fn read(&mut self, index: usize) -> Stm<u64> {
-        self.variables[index].read(self.tx)
-    }
-}
-
-impl<'tx> Words for InVariables<'_, Tx<'tx>> {
-    #[inline]
-    fn write(&mut self, index: usize, value: u64) -> Stm<()> {
-        self.variables[index].write(self.tx, value)
-    }
-
-    #[inline]
-    fn add(&mut self, index: usize, amount: u64) -> Stm<()> {
-        self.variables[index].modify(self.tx, |value| *value += amount)
-    }
-}
-
-impl Engine for Variables {
-    fn new(count: usize, value: u64) -> Self {
-        Self((0..count).map(|_| TVar::new(value)).collect())
-    }
-
-    #[inline]
-    fn run(&self, transaction: &impl Transaction) -> u64 {
-        atomically(|tx| transaction.body(&mut InVariables { variables: &self.0, tx }))
-    }
-
-    fn values(&self) -> Vec<u64> {
-        self.0.iter().map(TVar::load).collect()
-    }
-
-    fn conflicts() -> Option<u64> {
-        Some(stats().conflicts())
-    }
-}
-
-impl Snapshots for Variables {
-    #[inline]
-    fn snapshot(&self, query: &impl Query) -> u64 {
-        snapshot(|tx| query.body(&mut InVariables { variables: &self.0, tx }))
-    }
-}
-
-impl SingleWords for Variables {
-    #[inline]
-    fn load(&self, index: usize) -> u64 {
-        self.0[index].load()
-    }
-
-    #[inline]
-    fn increment(&self, index: usize) {
-        self.0[index].update(|value| *value += 1);
-    }
-}
-
-/// [`TCell`]s side by side in one [`Shared`] slice: how a data structure keeps them.
-#[derive(Debug)]
-pub struct InlineCells(Shared<Box<[TCell<u64>]>>);
-
-struct InCells<'a, 'tx, T> {
-    cells: &'tx [TCell<u64>],
-    tx: &'a mut T,
-}
-
-impl<'tx> ReadWords for InCells<'_, 'tx, Tx<'tx>> {
-    type Abort = Abort;
-
-    #[inline]
-    fn read(&mut self, index: usize) -> Stm<u64> {
-        self.cells[index].read(self.tx)
-    }
-}
-
-impl<'tx> ReadWords for InCells<'_, 'tx, Snapshot<'tx>> {
-    type Abort = Abort;
-
-    #[inline]
-    fn read(&mut self, index: usize) -> Stm<u64> {
-        self.cells[index].read(self.tx)
-    }
-}
-
-impl<'tx> Words for InCells<'_, 'tx, Tx<'tx>> {
-    #[inline]
-    fn write(&mut self, index: usize, value: u64) -> Stm<()> {
-        self.cells[index].write(self.tx, value)
-    }
-
-    #[inline]
-    fn add(&mut self, index: usize, amount: u64) -> Stm<()> {
-        self.cells[index].modify(self.tx, |value| *value += amount)
-    }
-}
-
-impl Engine for InlineCells {
-    fn new(count: usize, value: u64) -> Self {
-        Self(Shared::new((0..count).map(|_| TCell::new(value)).collect()))
-    }
-
-    #[inline]
-    fn run(&self, transaction: &impl Transaction) -> u64 {
-        atomically(|tx| transaction.body(&mut InCells { cells: self.0.get(tx), tx }))
-    }
-
-    fn values(&self) -> Vec<u64> {
-        self.0.iter().map(TCell::load).collect()
-    }
-
-    fn conflicts() -> Option<u64> {
-        Some(stats().conflicts())
-    }
-}
-
-impl Snapshots for InlineCells {
-    #[inline]
-    fn snapshot(&self, query: &impl Query) -> u64 {
-        snapshot(|tx| query.body(&mut InCells { cells: self.0.get(tx), tx }))
-    }
-}
-
-impl SingleWords for InlineCells {
-    #[inline]
-    fn load(&self, index: usize) -> u64 {
-        self.0[index].load()
-    }
-
-    #[inline]
-    fn increment(&self, index: usize) {
-        self.0[index].update(|value| *value += 1);
-    }
+engine! {
+    /// [`TCell`]s in place, in one [`Shared`] allocation: how a data structure keeps them.
+    InlineCells, TCell
 }

@@ -1,103 +1,114 @@
-//! Other STM crates, each with its `TVar`, its `atomically`, and the methods that its documentation recommends.
+//! `fast-stm`, and `stm-core` from which it comes: variables with a log of reads and writes, validated at commit.
+//!
+//! Neither promises opacity: their documentation says that a body may see a mixed state.
+#![cfg(feature = "rivals")]
 
-use super::{Engine, ReadWords, Transaction, Words};
+use super::{Abilities, Data, Engine, Tx, Value, View};
 
-/// Words in variables of `fast-stm`.
-pub struct FastStm(Vec<fast_stm::TVar<u64>>);
+macro_rules! engine {
+    ($(#[$doc:meta])* $engine:ident, $library:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $engine;
 
-impl std::fmt::Debug for FastStm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FastStm").finish_non_exhaustive()
-    }
+        impl<'tx> View<'tx, $engine> for $library::Transaction {
+            #[inline]
+            fn read<T: Value>(&mut self, cell: &'tx $library::TVar<T>) -> Result<T, $library::StmError> {
+                cell.read(self)
+            }
+
+            #[inline]
+            fn look<T: Value, R>(
+                &mut self,
+                cell: &'tx $library::TVar<T>,
+                look: impl FnOnce(&T) -> R,
+            ) -> Result<R, $library::StmError> {
+                cell.read(self).map(|value| look(&value))
+            }
+
+            fn torn<R>(&mut self) -> Result<R, $library::StmError> {
+                Err($library::StmError::Failure)
+            }
+        }
+
+        impl<'tx> Tx<'tx, $engine> for $library::Transaction {
+            #[inline]
+            fn write<T: Value>(&mut self, cell: &'tx $library::TVar<T>, value: T) -> Result<(), $library::StmError> {
+                cell.write(self, value)
+            }
+
+            #[inline]
+            fn modify<T: Value, R>(
+                &mut self,
+                cell: &'tx $library::TVar<T>,
+                change: impl FnOnce(&mut T) -> R,
+            ) -> Result<R, $library::StmError> {
+                let mut result = None;
+                cell.modify(self, |mut value| {
+                    result = Some(change(&mut value));
+                    value
+                })?;
+                Ok(result.expect("`modify` calls its function"))
+            }
+
+            fn retry<R>(&mut self) -> Result<R, $library::StmError> {
+                $library::retry()
+            }
+        }
+
+        impl Engine for $engine {
+            const ABILITIES: Abilities = Abilities::ALL;
+            const IS_OPAQUE: bool = false;
+
+            type Cell<T: Value> = $library::TVar<T>;
+            type World<D: Data> = D;
+            type Session<'w, D: Data> = &'w D;
+            type Tx<'tx> = $library::Transaction;
+            type View<'tx> = $library::Transaction;
+            type Abort = $library::StmError;
+
+            fn cell<T: Value>(value: T) -> Self::Cell<T> {
+                $library::TVar::new(value)
+            }
+
+            fn world<D: Data>(data: D) -> D {
+                data
+            }
+
+            fn enter<D: Data>(world: &D) -> &D {
+                world
+            }
+
+            #[inline]
+            fn atomically<D: Data, R>(
+                session: &mut &D,
+                body: impl for<'tx> Fn(&mut Self::Tx<'tx>, &'tx D) -> Result<R, Self::Abort>,
+            ) -> R {
+                $library::atomically(|tx| body(tx, session))
+            }
+
+            #[inline]
+            fn snapshot<D: Data, R>(
+                session: &mut &D,
+                body: impl for<'tx> Fn(&mut Self::View<'tx>, &'tx D) -> Result<R, Self::Abort>,
+            ) -> R {
+                Self::atomically(session, body)
+            }
+
+            #[inline]
+            fn load<D: Data>(session: &mut &D, pick: impl Fn(&D) -> &Self::Cell<u64>) -> u64 {
+                pick(session).read_atomic()
+            }
+        }
+    };
 }
 
-struct InFastStm<'a> {
-    variables: &'a [fast_stm::TVar<u64>],
-    tx: &'a mut fast_stm::Transaction,
+engine! {
+    /// The crate `fast-stm`.
+    FastStm, fast_stm
 }
 
-impl ReadWords for InFastStm<'_> {
-    type Abort = fast_stm::StmError;
-
-    #[inline]
-    fn read(&mut self, index: usize) -> Result<u64, Self::Abort> {
-        self.variables[index].read(self.tx)
-    }
-}
-
-impl Words for InFastStm<'_> {
-    #[inline]
-    fn write(&mut self, index: usize, value: u64) -> Result<(), Self::Abort> {
-        self.variables[index].write(self.tx, value)
-    }
-
-    #[inline]
-    fn add(&mut self, index: usize, amount: u64) -> Result<(), Self::Abort> {
-        self.variables[index].modify(self.tx, |value| value + amount)
-    }
-}
-
-impl Engine for FastStm {
-    fn new(count: usize, value: u64) -> Self {
-        Self((0..count).map(|_| fast_stm::TVar::new(value)).collect())
-    }
-
-    #[inline]
-    fn run(&self, transaction: &impl Transaction) -> u64 {
-        fast_stm::atomically(|tx| transaction.body(&mut InFastStm { variables: &self.0, tx }))
-    }
-
-    fn values(&self) -> Vec<u64> {
-        self.0.iter().map(fast_stm::TVar::read_atomic).collect()
-    }
-}
-
-/// Words in variables of `stm-core`.
-pub struct StmCore(Vec<stm_core::TVar<u64>>);
-
-impl std::fmt::Debug for StmCore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StmCore").finish_non_exhaustive()
-    }
-}
-
-struct InStmCore<'a> {
-    variables: &'a [stm_core::TVar<u64>],
-    tx: &'a mut stm_core::Transaction,
-}
-
-impl ReadWords for InStmCore<'_> {
-    type Abort = stm_core::StmError;
-
-    #[inline]
-    fn read(&mut self, index: usize) -> Result<u64, Self::Abort> {
-        self.variables[index].read(self.tx)
-    }
-}
-
-impl Words for InStmCore<'_> {
-    #[inline]
-    fn write(&mut self, index: usize, value: u64) -> Result<(), Self::Abort> {
-        self.variables[index].write(self.tx, value)
-    }
-
-    #[inline]
-    fn add(&mut self, index: usize, amount: u64) -> Result<(), Self::Abort> {
-        self.variables[index].modify(self.tx, |value| value + amount)
-    }
-}
-
-impl Engine for StmCore {
-    fn new(count: usize, value: u64) -> Self {
-        Self((0..count).map(|_| stm_core::TVar::new(value)).collect())
-    }
-
-    #[inline]
-    fn run(&self, transaction: &impl Transaction) -> u64 {
-        stm_core::atomically(|tx| transaction.body(&mut InStmCore { variables: &self.0, tx }))
-    }
-
-    fn values(&self) -> Vec<u64> {
-        self.0.iter().map(stm_core::TVar::read_atomic).collect()
-    }
+engine! {
+    /// The crate `stm-core`.
+    StmCore, stm_core
 }
