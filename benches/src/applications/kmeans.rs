@@ -63,15 +63,23 @@ pub struct Points {
     /// One after the other, of mean zero and deviation one in each dimension.
     coordinates: Vec<i64>,
     /// What a plain program finds.
-    expected: OnceLock<Found>,
+    expected: OnceLock<Expected>,
 }
 
 /// The result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Found {
     /// The centres, one after the other.
     centres: Vec<i64>,
     rounds: usize,
+}
+
+/// What a plain program finds: also the sums of the last round.
+#[derive(Debug)]
+struct Expected {
+    found: Found,
+    counts: Vec<u64>,
+    sums: Vec<i64>,
 }
 
 /// The sums of the points of one centre.
@@ -113,7 +121,7 @@ impl KMeans {
     }
 
     /// What a program without threads finds.
-    fn plainly(&self, points: &Points) -> Found {
+    fn plainly(&self, points: &Points) -> Expected {
         let mut found = Found { centres: points.coordinates[..self.centres * self.dimensions].to_vec(), rounds: 0 };
         let mut sides = vec![NONE; self.points];
         loop {
@@ -133,7 +141,7 @@ impl KMeans {
             }
             found.rounds += 1;
             if self.is_over(changed, found.rounds) {
-                return found;
+                return Expected { found, counts, sums };
             }
         }
     }
@@ -181,21 +189,25 @@ impl KMeans {
         }
     }
 
+    /// How many points a centre has, and their sums.
+    fn sums<E: Engine>(thread: &mut Thread<'_, E, Shared<E>>, centre: usize) -> (u64, Vec<i64>) {
+        thread.snapshot_on(
+            |locks, shared| {
+                locks.add(&shared.sums[centre].points);
+                shared.sums[centre].coordinates.iter().for_each(|sum| locks.add(sum));
+            },
+            |tx, shared| {
+                let sums = &shared.sums[centre];
+                let coordinates = sums.coordinates.iter().map(|sum| tx.read(sum)).collect::<Result<_, _>>()?;
+                Ok((tx.read(&sums.points)?, coordinates))
+            },
+        )
+    }
+
     /// Moves the centres by the sums, and returns how many points have changed sides.
     fn move_centres<E: Engine>(&self, centres: &mut [i64], thread: &mut Thread<'_, E, Shared<E>>) -> u64 {
         for (number, centre) in centres.chunks_exact_mut(self.dimensions).enumerate() {
-            let (points, sums) = thread.snapshot_on(
-                |locks, shared| {
-                    locks.add(&shared.sums[number].points);
-                    shared.sums[number].coordinates.iter().for_each(|sum| locks.add(sum));
-                },
-                |tx, shared| {
-                    let sums = &shared.sums[number];
-                    let coordinates =
-                        sums.coordinates.iter().map(|sum| tx.read(sum)).collect::<Result<Vec<i64>, _>>()?;
-                    Ok((tx.read(&sums.points)?, coordinates))
-                },
-            );
+            let (points, sums) = Self::sums(thread, number);
             Self::middle(centre, points, sums.into_iter());
         }
         thread.load(|shared| &shared.changed)
@@ -293,18 +305,23 @@ impl Program for KMeans {
         }
     }
 
-    /// Each thread has found what a plain program finds.
+    /// Each thread has found what a plain program finds, from the same sums.
     fn check<E: Engine>(
         &self,
         input: &Points,
-        _thread: &mut Thread<'_, E, Shared<E>>,
+        thread: &mut Thread<'_, E, Shared<E>>,
         outputs: &[Found],
     ) -> Result<u64, WrongAnswer> {
-        let expected = input.expected.get_or_init(|| self.plainly(input));
+        let Expected { found: expected, counts, sums } = input.expected.get_or_init(|| self.plainly(input));
         for found in outputs {
             WrongAnswer::unless_equal("the rounds", expected.rounds, found.rounds)?;
             let far = expected.centres.iter().zip(&found.centres).filter(|(one, other)| one != other).count();
             WrongAnswer::unless_equal("the coordinates of centres that are not as a plain program's", 0, far)?;
+        }
+        for (centre, (&count, sums)) in counts.iter().zip(sums.chunks_exact(self.dimensions)).enumerate() {
+            let (points, found) = Self::sums(thread, centre);
+            WrongAnswer::unless_equal("the points of a centre", count, points)?;
+            WrongAnswer::unless("whether the sums are a plain program's", found == sums)?;
         }
         Ok((expected.rounds * self.points) as u64)
     }
@@ -321,7 +338,7 @@ mod tests {
     #[test]
     fn every_engine_finds_the_same_centres() {
         let input = SMALL.input(7);
-        let rounds = SMALL.plainly(&input).rounds;
+        let rounds = SMALL.plainly(&input).found.rounds;
         assert!((3..MOST_ROUNDS).contains(&rounds), "{rounds} rounds");
         is_right_everywhere(&SMALL, (rounds * SMALL.points) as u64);
         run::<ObjectLocks, _>(&SMALL, 2, |_, _| {}).expect("a lock for each cell is enough");
@@ -340,6 +357,15 @@ mod tests {
     #[test]
     fn a_centre_that_is_off_is_found() {
         is_found(&SMALL, |_, outputs| outputs[1].centres[0] += 1, "plain program");
+    }
+
+    #[test]
+    fn a_sum_that_is_off_is_found() {
+        is_found(
+            &SMALL,
+            |thread, _| thread.atomically(|tx, shared| tx.modify(&shared.sums[2].coordinates[1], |sum| *sum += 1)),
+            "sums",
+        );
     }
 
     #[test]

@@ -181,6 +181,12 @@ mod tests {
         );
     }
 
+    /// The first reservation of a customer becomes the second one, too.
+    #[test]
+    fn a_reservation_made_twice_is_found() {
+        is_found(&SMALL, |thread, _| thread.atomically(|tx, agency| agency.double(tx)), "sorted and distinct");
+    }
+
     #[test]
     fn a_lost_offer_is_found() {
         is_found(

@@ -187,7 +187,7 @@ impl<E: Engine> Agency<E> {
                 return self.customers.remove(tx, lane, customer);
             }
             let (kind, id, _) = unpack(tx.read(&self.reserved[next as usize])?);
-            let Some(offer) = self.offers[kind % KINDS].ids.find(tx, id)? else { return tx.torn() };
+            let Some(offer) = self.offers[kind].ids.find(tx, id)? else { return tx.torn() };
             tx.modify(&self.offers[kind].free[offer as usize], |free| *free += 1)?;
             let used = tx.read(&self.offers[kind].used[offer as usize])?;
             let Some(rest) = used.checked_sub(1) else { return tx.torn() };
@@ -220,12 +220,31 @@ impl<E: Engine> Agency<E> {
         for (_, node) in customers {
             let mut next = tx.read(self.customers.value(node))?;
             let first = reservations.len();
-            while next != NIL && reservations.len() - first < MOST_RESERVATIONS {
+            while next != NIL {
                 let (kind, id, _) = unpack(tx.read(&self.reserved[next as usize])?);
+                if reservations[first..].last().is_some_and(|&before| before >= (kind, id)) {
+                    return Ok(Err("that a customer's reservations are sorted and distinct"));
+                }
                 reservations.push((kind, id));
                 next = tx.read(self.reservations.link(next))?;
             }
         }
         Ok(Ok((offers, reservations)))
+    }
+}
+
+#[cfg(test)]
+impl<E: Engine> Agency<E> {
+    /// Makes a reservation of somebody who has two the same as the other one.
+    pub(super) fn double<'tx>(&'tx self, tx: &mut impl Tx<'tx, E>) -> Result<(), E::Abort> {
+        for (_, node) in self.customers.all(tx)?.expect("the tree is sorted") {
+            let first = tx.read(self.customers.value(node))?;
+            let second = if first == NIL { NIL } else { tx.read(self.reservations.link(first))? };
+            if second != NIL {
+                let reserved = tx.read(&self.reserved[first as usize])?;
+                return tx.write(&self.reserved[second as usize], reserved);
+            }
+        }
+        unreachable!("somebody has two reservations")
     }
 }
