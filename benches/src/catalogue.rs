@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::applications;
 #[cfg(feature = "rivals")]
 use crate::engine::{AsyncStm, FastStm, KovanStm, StmCore, Xstm};
 use crate::engine::{
@@ -273,6 +274,7 @@ pub fn catalogue() -> Vec<Entry> {
     entries.extend(structures());
     entries.extend(contention());
     entries.extend(sweeps());
+    entries.extend(applications::entries());
     entries
 }
 

@@ -42,6 +42,7 @@
 //!   its answers have been right. `kovan-stm` and `xstm` cannot sleep. All five run wherever they can.
 #![forbid(unsafe_code)]
 
+pub mod applications;
 pub mod catalogue;
 pub mod compare;
 pub mod engine;

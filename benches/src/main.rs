@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use optimist_benches::applications::NATIVE;
 use optimist_benches::catalogue::{EngineName, Entry, catalogue};
 use optimist_benches::report::Report;
 use optimist_benches::rounds::{Failure, Options, Outcome, Row};
@@ -63,7 +64,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Contention {
-    /// Workloads or groups of them; see `list`. All if none is given
+    /// Workloads or groups of them; see `list`. All but the group `native`, which takes minutes, if none is given
     #[arg(long, value_delimiter = ',')]
     workloads: Vec<String>,
     /// Engines; all that are compiled if none is given. Other STM crates need `--features rivals`
@@ -165,7 +166,8 @@ fn chosen(names: &[String]) -> Result<Vec<Entry>, String> {
     if let Some(unknown) = names.iter().find(|name| !catalogue().iter().any(|entry| entry.is_called(name))) {
         return Err(format!("there is no workload or group `{unknown}`; see `list`"));
     }
-    let is_chosen = |entry: &Entry| names.is_empty() || names.iter().any(|name| entry.is_called(name));
+    let is_meant = |entry: &Entry| names.iter().any(|name| entry.is_called(name));
+    let is_chosen = |entry: &Entry| if names.is_empty() { entry.group != NATIVE } else { is_meant(entry) };
     Ok(catalogue().into_iter().filter(is_chosen).collect())
 }
 

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::applications;
 use crate::catalogue::{EngineName, Entry, catalogue};
 use crate::compare;
 use crate::engine::forgetful::Forgetful;
@@ -30,8 +31,12 @@ fn plan(threads: usize) -> Plan {
     Plan { threads, time: Duration::from_millis(30), warm_up: Duration::ZERO, seed: 1 }
 }
 
-/// Large arrays, and sweeps of what is measured anyway, only make the same checks take longer.
+/// Large arrays, and sweeps of what is measured anyway, only make the same checks take longer. Applications have tests
+/// of their own, with less work.
 fn is_quick(entry: &Entry) -> bool {
+    if applications::entries().iter().any(|application| application.name == entry.name) {
+        return false;
+    }
     let is_large = ["1m", "100000", "elder", "size-", "share-"].iter().any(|part| entry.name.contains(part));
     !is_large || entry.name == "share-20"
 }
