@@ -59,6 +59,8 @@ pub(crate) struct Progress {
     aborts: Aborts,
     /// Attempts lost since the last wait.
     losses: u32,
+    /// Cells that they had read or written: what was done for nothing.
+    lost_work: usize,
     must_stay_present: bool,
     must_escalate: bool,
     ticket: Option<Ticket>,
@@ -79,6 +81,8 @@ pub(crate) enum Next {
 impl Progress {
     /// After so many lost attempts, a transaction asks for the token.
     const ESCALATE_AFTER: u32 = 24;
+    /// And after this many, if so many cells were read or written in vain: a large one costs too much to lose often.
+    const ESCALATE_LARGE_AFTER: (u32, usize) = (2, 1 << 14);
 
     /// The progress of a transaction whose first attempt is made now.
     pub(crate) fn new(options: Options) -> Self {
@@ -88,6 +92,7 @@ impl Progress {
             attempts: 1,
             aborts: Aborts::default(),
             losses: 0,
+            lost_work: 0,
             must_stay_present: false,
             must_escalate: false,
             ticket: None,
@@ -155,6 +160,7 @@ impl Progress {
     pub(crate) fn lost(&mut self, lost: Lost) -> Result<(), Stopped> {
         self.must_stay_present |= lost.must_stay_present;
         self.must_escalate |= lost.must_escalate;
+        self.lost_work += lost.work;
         self.aborted(lost.cause)
     }
 
@@ -164,7 +170,11 @@ impl Progress {
     /// When a limit is reached.
     pub(crate) fn aborted(&mut self, cause: Cause) -> Result<(), Stopped> {
         self.aborts.count(cause);
-        self.losses = if cause == Cause::Retry { 0 } else { self.losses + 1 };
+        if cause == Cause::Retry {
+            (self.losses, self.lost_work) = (0, 0);
+        } else {
+            self.losses += 1;
+        }
         if let Some(most) = self.options.max_attempts
             && self.attempts >= u64::from(most)
         {
@@ -183,7 +193,7 @@ impl Progress {
         if self.ticket.is_some() {
             return Next::Again;
         }
-        if self.must_escalate || self.losses >= Self::ESCALATE_AFTER {
+        if self.must_escalate || self.has_lost_enough() {
             return Next::NeedsToken;
         }
         if cause == Cause::Token {
@@ -191,6 +201,11 @@ impl Progress {
         }
         self.back_off(participant);
         Next::Again
+    }
+
+    fn has_lost_enough(&self) -> bool {
+        let (losses, work) = Self::ESCALATE_LARGE_AFTER;
+        self.losses >= Self::ESCALATE_AFTER || (self.losses >= losses && self.lost_work >= work)
     }
 
     /// Waits a random while.
@@ -206,6 +221,8 @@ pub(crate) struct Lost {
     pub(crate) cause: Cause,
     must_stay_present: bool,
     must_escalate: bool,
+    /// Cells that it had read or written.
+    work: usize,
 }
 
 /// Why an attempt had no effect, if its body did not want that.
@@ -434,8 +451,9 @@ impl Attempt<'_> {
         let state = self.state();
         let must_stay_present = state.must_stay_present();
         let must_escalate = state.must_escalate();
+        let work = state.reads.len() + state.writes.entries().len();
         close(participant);
-        Aborted::Lost(Lost { cause, must_stay_present, must_escalate })
+        Aborted::Lost(Lost { cause, must_stay_present, must_escalate, work })
     }
 
     /// Registers the wait of an attempt that retried; nothing if some cell has changed since.

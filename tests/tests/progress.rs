@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use optimist::{Atomically, Cancel, Limit, TVar, atomically, snapshot, try_atomically};
+use optimist::{Atomically, Cancel, Limit, Stm, TVar, atomically, snapshot, try_atomically};
 use optimist_tests::schedule::{Signal, elsewhere, panic_of, signal_abort, wait_until, without_hanging};
 
 /// A thread that is irrevocable, owns a cell, and adds one to it when it goes on.
@@ -199,6 +199,29 @@ fn who_keeps_losing_is_escalated_and_then_cannot_lose() {
             assert_eq!(seen, (24, 25));
         });
         assert_eq!((read.load(), written.load(), done.load()), (25, 24, true));
+    });
+}
+
+#[test]
+fn who_loses_much_at_once_is_escalated_soon() {
+    without_hanging(|| {
+        let cells: Vec<TVar<u64>> = (0..10_000).map(|_| TVar::new(0)).collect();
+        let sum = TVar::new(0_u64);
+        let attempts = atomically(|tx| {
+            let values = cells.iter().map(|cell| cell.read(tx)).sum::<Stm<u64>>()?;
+            // The first two attempts lose; the third would wait for ever if it let anybody write a cell of its own.
+            if tx.attempt() <= 2 {
+                elsewhere(|| cells[7].update(|value| *value += 1));
+            } else {
+                elsewhere(|| assert_eq!(cells[7].load(), 2));
+                let rival = Atomically::new().timeout(Duration::from_millis(20));
+                let rival = elsewhere(|| rival.run(|tx| cells[7].modify(tx, |value| *value += 1)));
+                assert_eq!(rival.unwrap_err().limit(), Limit::Time, "it is not escalated");
+            }
+            sum.write(tx, values)?;
+            Ok(tx.attempt())
+        });
+        assert_eq!((attempts, sum.load()), (3, 2));
     });
 }
 
