@@ -116,4 +116,16 @@ mod tests {
             assert!(reads.iter().any(|read| std::ptr::eq(read, cell)));
         }
     }
+
+    #[test]
+    fn removing_repetitions_keeps_every_cell() {
+        let cells: Vec<RawCell> = (0..8).map(|_| RawCell::new(std::ptr::null_mut(), Handles::none())).collect();
+        for first in &cells {
+            let mut reads = ReadSet::new();
+            reads.push(first);
+            let others = cells.iter().filter(|cell| !std::ptr::eq(*cell, first));
+            others.cycle().take(10_000).for_each(|cell| reads.push(cell));
+            assert!(reads.iter().any(|read| std::ptr::eq(read, first)), "a cell was lost");
+        }
+    }
 }

@@ -363,4 +363,21 @@ mod tests {
         assert_eq!(queue.pass_on().len(), 3);
         assert_eq!(queue.holder, None);
     }
+
+    #[test]
+    fn a_place_that_is_given_up_is_passed_on() {
+        // The token of the process, which no other test in this program uses.
+        let token = &DOMAIN.token;
+        let holder = token.try_take().unwrap();
+        let task = token.request(Priority::HIGH, Kind::Task);
+        let threads = [token.request(Priority::NORMAL, Kind::Thread), token.request(Priority::NORMAL, Kind::Thread)];
+        for ticket in threads.iter().chain([&task]) {
+            assert!(!ticket.claim(Waker::noop().clone()));
+        }
+        drop(holder);
+        assert_eq!(lock(&token.0).holder, None, "it was offered to the task, and to the first thread");
+        let [first, second] = threads;
+        drop(first);
+        assert_eq!(lock(&token.0).holder, Some(second.id), "the task may never come");
+    }
 }

@@ -94,7 +94,7 @@
 //! *The exchange of P1 releases nothing that it has to.* An announcement follows the Release store that ended the one
 //! before, and a read-modify-write goes on with what that released. It is sequentially consistent for x86's sake: a
 //! compiler may make a plain store of an exchange whose result nobody uses, if it is Relaxed or Release; and a store is
-//! no barrier. No model can show that. Renouncing, however, is a plain store, and so has to release itself.
+//! no barrier. No model can show that. Unpinning and renouncing are plain stores, which release what was read since.
 //!
 //! *Models.* `models::reclamation::a_value_is_not_destroyed_under_a_single_read` (P2, G2, unpinning, G3),
 //! `models::reclamation::a_record_is_not_reused_under_its_reader` (the same for records),

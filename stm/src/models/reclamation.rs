@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::cells::write_version;
-use super::{Payload, both, check, prepare, shared};
+use super::{Payload, both, check, prepare, shared, spawn};
 use crate::domain::DOMAIN;
 use crate::participant::{Current, with_current};
 use crate::storage;
@@ -61,25 +61,34 @@ fn a_record_is_not_reused_under_its_reader() {
     });
 }
 
-/// Renouncing the past releases what was read before, as unpinning does, whose store it replaces.
+/// Renouncing the past releases what was walked over before it.
 #[test]
 fn who_renounces_has_read_before() {
     check(3, || {
-        let cell = shared(TCell::new(Payload::new(0)));
-        both(
-            || {
-                cell.store(Payload::new(1));
-                crate::collect();
-            },
-            || {
-                assert!(cell.load().get() <= 1);
-                with_current(|participant| {
-                    participant.begin_transaction(Location::caller());
-                    participant.renounce_history();
-                    participant.end_transaction();
-                });
-            },
-        );
+        let cell = shared(TCell::new(0_u64));
+        let (reader, writer) = (prepare(), prepare());
+        reader.0.begin_transaction(Location::caller());
+        let version = DOMAIN.clock.now();
+        // For a while this thread is the writer, whose participant then goes to the one that is spawned.
+        _ = Current::take_over(writer.0);
+        write_version(cell);
+        write_version(cell);
+        Current::give_up();
+        let writer = spawn(|| {
+            crate::collect();
+            write_version(cell);
+        });
+        let reader = reader.spawn(move || {
+            // SAFETY: the reader has pinned for history before the clock was sampled.
+            let word = unsafe { cell.raw.read_at(version) };
+            assert_eq!(word.addr(), 0, "a record was reused under its reader");
+            with_current(|participant| {
+                participant.renounce_history();
+                participant.end_transaction();
+            });
+        });
+        writer.join().unwrap();
+        reader.join().unwrap();
     });
 }
 
