@@ -135,7 +135,7 @@ fn zombie_by_loop_bounds() {
 fn zombie_by_an_index_out_of_bounds() {
     litmus(|run| {
         // The place is one of the list, which grows and shrinks.
-        let (list, place) = (TVar::new(vec![0_u64; 9]), TVar::new(8_usize));
+        let (list, place) = (TVar::new(vec![9_u64; 9]), TVar::new(8_usize));
         let change = |turn: &mut Turn<'_>| {
             let len = 1 + turn.below(9);
             atomically(|tx| {
