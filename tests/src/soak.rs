@@ -1,10 +1,10 @@
 //! A soak: everything the runtime can do, at once, on several threads and tasks, for as long as one likes.
 //!
 //! # Protocol
-//! 1. A [`World`](world::World) is made, and a crew of threads and tasks starts on it ([`crew`]). Each does one deed after the
+//! 1. A `World` is made, and a crew of threads and tasks starts on it (`crew.rs`). Each does one deed after the
 //!    other, chosen at random; every deed keeps the invariants, and many look at them.
 //! 2. When time is up and the waits are seen to go on, a flag is raised and the world is closed, which ends every wait. The crew is joined.
-//! 3. The world is audited and dropped, and then nothing may be left of it ([`World::end`](world::World::end)).
+//! 3. The world is audited and dropped, and then nothing may be left of it (`World::end`).
 //!
 //! # Invariants
 //! * **S1** Money: the sum of the accounts never changes, and an account, of which each part is stored in another

@@ -2,7 +2,7 @@
 //!
 //! # Protocol
 //! 1. Each thread adds its share of the segments to a hash set, so that each is there once: a transaction for
-//!    [`CHUNK`] segments.
+//!    `CHUNK` segments.
 //! 2. Each unique segment is entered by its first `j` nucleotides into a table, for each `j` less than its length: a
 //!    transaction for each entry.
 //! 3. For each length of overlap from the longest to the shortest, each segment that has no successor looks for one
