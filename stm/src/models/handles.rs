@@ -1,6 +1,8 @@
 //! Handles: the last drop against readers.
 
-use super::{Payload, both, check, shared};
+use super::{Payload, both, check, prepare, shared};
+use crate::domain::DOMAIN;
+use crate::participant::Current;
 use crate::{Shared, TCell, atomically};
 
 /// Who got at a value while pinned may use it for as long as it is pinned.
@@ -43,5 +45,27 @@ fn the_last_handle_destroys() {
                 crate::collect();
             },
         );
+    });
+}
+
+/// A value whose last handle goes outside of any cell is kept for who got at it before.
+#[test]
+fn a_dropped_value_is_kept_for_who_was_pinned() {
+    check(1, || {
+        DOMAIN.clock.tick();
+        let (reader, dropper) = (prepare().0, prepare().0);
+        let handle = Shared::new(Payload::new(0));
+        let pin = reader.pin();
+        let value = std::ptr::from_ref::<Payload>(&handle);
+        // SAFETY: the reader is pinned; later, a model keeps the memory.
+        let seen = || unsafe { &*value }.get();
+        // From here on this thread is the one that drops.
+        _ = Current::take_over(dropper);
+        drop(handle);
+        crate::collect();
+        assert_eq!(seen(), 0, "destroyed under a pin");
+        drop(pin);
+        crate::collect();
+        assert_eq!(seen(), u64::MAX, "kept for nobody");
     });
 }
