@@ -2,7 +2,7 @@
 
 use super::cells::write_version;
 use super::{Payload, both, check, shared};
-use crate::{TCell, atomically};
+use crate::{TCell, atomically, snapshot};
 
 /// The clock's tick orders locking before validating.
 #[test]
@@ -199,5 +199,27 @@ fn a_store_is_seen_by_who_commits_later() {
             },
         );
         assert_ne!((saw_x, saw_y), (0, 0), "store buffering");
+    });
+}
+
+/// Validating after the tick, not before: what a commit has read is still there at its version, by which others order it.
+#[test]
+fn what_a_commit_has_read_is_there_at_its_version() {
+    check(3, || {
+        let (x, y) = shared((TCell::new(0_u64), TCell::new(0_u64)));
+        let (read, (seen, _)) = both(
+            || {
+                atomically(|tx| {
+                    let read = y.read(tx)?;
+                    x.write(tx, 1)?;
+                    Ok(read)
+                })
+            },
+            || {
+                y.store(1);
+                snapshot(|tx| Ok((x.read(tx)?, y.read(tx)?)))
+            },
+        );
+        assert!((read, seen) != (0, 0), "a commit that missed a store comes after a snapshot that has seen it");
     });
 }
