@@ -74,6 +74,9 @@
 //! Two loads are not one moment: between them others may commit. That is what [`snapshot`](crate::snapshot()) is for.
 //! The tests in `litmus_memory.rs` look for each of these.
 //!
+//! *Models.* `models::commits::a_store_is_seen_by_who_commits_later`, `models::cells::single_updates_are_not_lost`,
+//! `models::words::a_version_brings_what_came_before_it`.
+//!
 //! # Pinning against collecting
 //! Reader: **P1** announce a version (exchange, SeqCst), **P2** fence, **P3** sample the clock and look at cells.
 //! Collector: **G1** has replaced values before, **G2** fence, **G3** looks at all announcements (Acquire).
