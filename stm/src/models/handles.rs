@@ -56,7 +56,7 @@ fn a_dropped_value_is_kept_for_who_was_pinned() {
         let (reader, dropper) = (prepare().0, prepare().0);
         let handle = Shared::new(Payload::new(0));
         let pin = reader.pin();
-        let value = std::ptr::from_ref::<Payload>(&handle);
+        let value: *const Payload = std::ops::Deref::deref(&handle);
         // SAFETY: the reader is pinned; later, a model keeps the memory.
         let seen = || unsafe { &*value }.get();
         // From here on this thread is the one that drops.
