@@ -44,12 +44,14 @@ fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     builder.preemption_bound = Some(preemptions);
     builder.max_branches = 100_000;
     builder.check(move || {
+        // Relaxed: a count, which is read when all is over.
         counted.fetch_add(1, Ordering::Relaxed);
         arena::reset();
         model();
         // While the statics are still there.
         Current::give_up();
     });
+    // Relaxed: as above.
     println!("complete: {} executions", executions.load(Ordering::Relaxed));
 }
 

@@ -28,10 +28,6 @@ impl Source {
         let end = tests.unwrap_or(self.lines.len());
         self.lines[..end].iter().enumerate().map(|(index, line)| (index + 1, line.as_str()))
     }
-
-    fn is(&self, name: &str) -> bool {
-        self.path.ends_with(&format!("/{name}"))
-    }
 }
 
 fn add_sources(folder: &Path, sources: &mut Vec<Source>) {
@@ -79,7 +75,11 @@ fn none(offenders: &[String], rule: &str) {
 #[test]
 fn atomics_come_from_the_shim_alone() {
     let mut offenders = Vec::new();
-    for source in runtime().iter().filter(|source| !source.is("sync.rs") && !source.path.contains("/sync/")) {
+    // The models are programs of `loom`'s.
+    let through_the_shim = |source: &&Source| {
+        !["/sync.rs", "/sync/", "/models.rs", "/models/"].iter().any(|part| source.path.contains(part))
+    };
+    for source in runtime().iter().filter(through_the_shim) {
         for (number, line) in source.code() {
             let code = without_comment(line);
             if ["sync::atomic", "compiler_fence", "core::sync", "AtomicCell", "loom::", "shuttle::"]

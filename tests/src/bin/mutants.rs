@@ -142,8 +142,11 @@ impl Session<'_> {
                 wanted.extend(self.try_layer(&built, here)?);
             }
         }
-        for number in &wanted {
-            self.note(&self.mutants[*number], SURVIVED.to_string())?;
+        for mutant in wanted.iter().map(|number| &self.mutants[*number]) {
+            // That one layer does not notice says nothing of the others.
+            if self.arguments.layer.is_empty() || table.get(&mutant.name).is_none() {
+                self.note(mutant, SURVIVED.to_string())?;
+            }
         }
         Ok(wanted.len())
     }

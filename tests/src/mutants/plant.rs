@@ -18,6 +18,9 @@ pub(crate) fn is(number: u32) -> bool {
 }
 ";
 
+/// The file of that module.
+const SWITCHES: &str = "mutant.rs";
+
 /// What of the tree is copied.
 const PARTS: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "clippy.toml", "stm", "collections", "tests", "benches", "examples"];
@@ -97,6 +100,18 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::write(path, bytes)
 }
 
+/// Removes from the folder `to` the files that are not in `from` any more.
+fn remove_what_is_gone(from: &Path, to: &Path) -> std::io::Result<()> {
+    let Ok(entries) = fs::read_dir(to) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_file() && !from.join(entry.file_name()).exists() && entry.file_name() != SWITCHES {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn copy(from: &Path, to: &Path, edit: &dyn Fn(&Path, Vec<u8>) -> Vec<u8>) -> std::io::Result<()> {
     if from.is_dir() {
         for entry in fs::read_dir(from)? {
@@ -105,7 +120,7 @@ fn copy(from: &Path, to: &Path, edit: &dyn Fn(&Path, Vec<u8>) -> Vec<u8>) -> std
                 copy(&entry.path(), &to.join(entry.file_name()), edit)?;
             }
         }
-        Ok(())
+        remove_what_is_gone(from, to)
     } else {
         write_if_changed(to, &edit(from, fs::read(from)?))
     }
@@ -139,7 +154,7 @@ pub fn plant(root: &Path, tree: &Path, mutants: &[Mutant], batch: &[usize]) -> s
             copy(&from, &tree.join(part), &edit)?;
         }
     }
-    write_if_changed(&tree.join("stm/src/mutant.rs"), MODULE.as_bytes())
+    write_if_changed(&tree.join("stm/src").join(SWITCHES), MODULE.as_bytes())
 }
 
 #[cfg(test)]
