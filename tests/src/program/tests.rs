@@ -168,9 +168,14 @@ fn who_waits_is_rescued() {
     let _alone = alone();
     for singly in [false, true] {
         let mut program = program(vec![vec![run(vec![Op::Await(0), Op::Await(1)])]]);
-        program.rescue = Rescue { after_us: 2000, singly };
-        let tally = native::run(&program, PATIENCE).unwrap();
-        assert!(tally.committed == if singly { 3 } else { 2 } && tally.retried > 0, "{tally}");
+        program.rescue = Rescue { after_us: 20_000, singly };
+        // On a busy machine, the rescue may come before anybody waits.
+        let has_waited = (0..20).any(|_| {
+            let tally = native::run(&program, PATIENCE).unwrap();
+            assert_eq!(tally.committed, if singly { 3 } else { 2 }, "{tally}");
+            tally.retried > 0
+        });
+        assert!(has_waited);
         assert_eq!(native::run_alone(&program, PATIENCE).unwrap().stopped, 1);
     }
 }
