@@ -158,73 +158,18 @@ impl Entry {
 
 /// Evaluates an expression with `$engine` naming the type of an engine, or another one if it has none.
 macro_rules! with_engine {
-    ($name:expr, $engine:ident => $result:expr, none => $none:expr) => {
+    (
+        [$($(#[$attribute:meta])? $variant:ident: $type:ty,)*]
+        $name:expr, $engine:ident => $result:expr, none => $none:expr
+    ) => {
         match $name {
-            EngineName::OptimistTvar => {
-                type $engine = Variables;
-                $result
-            }
-            EngineName::OptimistTcell => {
-                type $engine = InlineCells;
-                $result
-            }
-            EngineName::Mutex => {
-                type $engine = GlobalMutex;
-                $result
-            }
-            EngineName::Gil => {
-                type $engine = Gil;
-                $result
-            }
-            EngineName::RwLock => {
-                type $engine = GlobalRwLock;
-                $result
-            }
-            EngineName::ObjectLocks => {
-                type $engine = ObjectLocks;
-                $result
-            }
-            EngineName::StripedLocks => {
-                type $engine = StripedLocks;
-                $result
-            }
-            EngineName::Bare => {
-                type $engine = Bare;
-                $result
-            }
-            EngineName::Atomic => {
-                type $engine = Atomics;
-                $result
-            }
-            EngineName::Seqlock => {
-                type $engine = Seqlocks;
-                $result
-            }
-            #[cfg(feature = "rivals")]
-            EngineName::FastStm => {
-                type $engine = FastStm;
-                $result
-            }
-            #[cfg(feature = "rivals")]
-            EngineName::StmCore => {
-                type $engine = StmCore;
-                $result
-            }
-            #[cfg(feature = "rivals")]
-            EngineName::AsyncStm => {
-                type $engine = AsyncStm;
-                $result
-            }
-            #[cfg(feature = "rivals")]
-            EngineName::Xstm => {
-                type $engine = Xstm;
-                $result
-            }
-            #[cfg(feature = "rivals")]
-            EngineName::KovanStm => {
-                type $engine = KovanStm;
-                $result
-            }
+            $(
+                $(#[$attribute])?
+                EngineName::$variant => {
+                    type $engine = $type;
+                    $result
+                }
+            )*
             #[cfg(not(feature = "rivals"))]
             EngineName::FastStm
             | EngineName::StmCore
@@ -233,6 +178,25 @@ macro_rules! with_engine {
             | EngineName::KovanStm => Err("it is only compiled with `--features rivals`"),
             EngineName::Floor => $none,
         }
+    };
+    ($name:expr, $engine:ident => $result:expr, none => $none:expr) => {
+        with_engine!([
+            OptimistTvar: Variables,
+            OptimistTcell: InlineCells,
+            Mutex: GlobalMutex,
+            Gil: Gil,
+            RwLock: GlobalRwLock,
+            ObjectLocks: ObjectLocks,
+            StripedLocks: StripedLocks,
+            Bare: Bare,
+            Atomic: Atomics,
+            Seqlock: Seqlocks,
+            #[cfg(feature = "rivals")] FastStm: FastStm,
+            #[cfg(feature = "rivals")] StmCore: StmCore,
+            #[cfg(feature = "rivals")] AsyncStm: AsyncStm,
+            #[cfg(feature = "rivals")] Xstm: Xstm,
+            #[cfg(feature = "rivals")] KovanStm: KovanStm,
+        ] $name, $engine => $result, none => $none)
     };
 }
 

@@ -46,7 +46,6 @@ fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     builder.check(move || {
         // Relaxed: a count, which is read when all is over.
         counted.fetch_add(1, Ordering::Relaxed);
-        arena::reset();
         model();
         // While the statics are still there.
         Current::give_up();
@@ -56,41 +55,8 @@ fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
 }
 
 /// Shares a value with the threads of an execution. It is never dropped, which no model is about.
-///
-/// It has the same address in each execution, as filters and tables, which go by addresses, must not make one differ
-/// from another.
 fn shared<T: Sync>(value: T) -> &'static T {
-    let place = arena::take(size_of::<T>()).cast::<T>();
-    // SAFETY: the place is large and aligned enough for `T`, and exclusively ours.
-    unsafe { place.write(value) };
-    // SAFETY: the value stays until the next execution, of which nobody of this one sees anything.
-    unsafe { &*place }
-}
-
-/// Memory that is used again by each execution of a model.
-mod arena {
-    use std::cell::Cell;
-
-    const WORDS: usize = 1 << 12;
-
-    std::thread_local! {
-        // A model runs all its threads on one of the system.
-        static ARENA: (Cell<usize>, *mut u64) = (Cell::new(0), Box::leak(Box::new([0; WORDS])).as_mut_ptr());
-    }
-
-    pub(super) fn reset() {
-        ARENA.with(|(used, _)| used.set(0));
-    }
-
-    pub(super) fn take(bytes: usize) -> *mut u64 {
-        ARENA.with(|(used, memory)| {
-            let first = used.get();
-            used.set(first + bytes.div_ceil(size_of::<u64>()));
-            assert!(used.get() <= WORDS, "a model shares little");
-            // SAFETY: the place is in the memory.
-            unsafe { memory.add(first) }
-        })
-    }
+    Box::leak(Box::new(value))
 }
 
 /// A thread to be: it has its participant and some records already, as their making is no part of most models.

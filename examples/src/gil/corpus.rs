@@ -85,7 +85,7 @@ impl fmt::Display for NoCorpus {
 impl std::error::Error for NoCorpus {}
 
 impl Corpus {
-    /// Reads all text files below `directory`, but for hidden ones and those that a `.gitignore` there names.
+    /// Reads all text files below `directory`, but for hidden ones and those that a `.gitignore` or `.ignore` there names.
     ///
     /// The largest document comes first, so that near the end of a pass no thread is left alone with a large one.
     ///

@@ -29,7 +29,7 @@ pub struct Options {
 
     /// The directory to index [default: this repository]
     ///
-    /// Files that are hidden, or named by a .gitignore in it, are left out; so is what is not text, with a message.
+    /// Files that are hidden, or named by a .gitignore or .ignore in it, are left out; so is what is not text, with a message.
     #[arg(long, value_name = "DIRECTORY", default_value_os_t = repository(), hide_default_value = true)]
     pub dir: PathBuf,
 

@@ -45,7 +45,7 @@
 //! | the kernel's `membarrier` call instead of a fence at each pin | no gain: the fence costs 3 ns, the call some 35 µs when two threads run |
 //! | no fence at all, as an experiment | no gain for random cells: their misses hide it |
 //! | entries of the write set in 40 bytes instead of 48, and a push to a small one that calls nothing | adding to one cell: 311 to 292 instructions |
-//! | the frame of an `update` on the stack instead of in a vector | `update` of a number: 9.6 to 6.8 ns, where a bare `fetch_add` takes 2.8 |
+//! | the frame of an `update` on the stack instead of in a vector | `update` of a number: 106 to 77 instructions |
 //!
 //! # Against others
 //! `cargo run --release -p optimist-benches --features rivals -- targets`, medians of 5 rounds of 20 ms, on a virtual machine
